@@ -1,0 +1,59 @@
+"""Patchfield: a few brush strokes on a micrograph become a full segmentation, live.
+
+>>> import patchfield as pf                                             # doctest: +SKIP
+>>> field = pf.extract(image, "filters")                                # doctest: +SKIP
+>>> probe = pf.LinearProbe().fit([(field, labels)])                     # doctest: +SKIP
+>>> segmentation = probe.segment(field)                                 # doctest: +SKIP
+
+The names below are imported on first use, so that ``import patchfield`` itself is cheap.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from patchfield.backbones import Backbone, load_backbone, models
+    from patchfield.errors import PatchfieldError
+    from patchfield.field import FeatureField, Sampling, extract, extraction
+    from patchfield.images import ImageSettings, read_image
+    from patchfield.probe import LinearProbe
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Backbone": "backbones",
+    "FeatureField": "field",
+    "ImageSettings": "images",
+    "LinearProbe": "probe",
+    "PatchfieldError": "errors",
+    "Sampling": "field",
+    "extract": "field",
+    "extraction": "field",
+    "load_backbone": "backbones",
+    "models": "backbones",
+    "read_image": "images",
+}
+
+__all__ = [
+    "Backbone",
+    "FeatureField",
+    "ImageSettings",
+    "LinearProbe",
+    "PatchfieldError",
+    "Sampling",
+    "extract",
+    "extraction",
+    "load_backbone",
+    "models",
+    "read_image",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
