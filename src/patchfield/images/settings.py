@@ -1,0 +1,90 @@
+"""How an image's numbers are turned into what a model sees: the choices, as data."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from patchfield.errors import ImageError
+
+Contrast = Literal["auto", "none", "percentile", "minmax"] | tuple[float, float]
+NAMED_CONTRASTS = ("auto", "none", "percentile", "minmax")
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """Contrast and channels of an image; JSON-able, so that a probe remembers what it was trained on.
+
+    Attributes
+    ----------
+    contrast : "auto", "none", "percentile", "minmax" or (low, high)
+        Which values become 0 and 1. ``auto``: uint8 as it is (value / 255), bool as 0 and 1, everything else
+        like ``percentile``. ``percentile``: the 0.5 and 99.5 percentiles of the finite pixels of the whole
+        image. ``minmax``: their extremes. ``none``: the range of the dtype (floats: 0 to 1). Two numbers: these
+        values of the image itself.
+    channels : tuple of int, optional
+        One channel (used as grey) or three (as red, green, blue; a number may repeat), counted from 0. Left
+        out, grey and RGB(A) images are used as they are, and any other number of channels is refused.
+        Channels chosen here are stretched one by one; an RGB image is stretched as a whole, which keeps its hues.
+
+    Raises
+    ------
+    ImageError
+        When a value is none of these.
+
+    Examples
+    --------
+    >>> ImageSettings(contrast=(100, 4000)).to_json()
+    {'contrast': [100.0, 4000.0], 'channels': None}
+    """
+
+    contrast: Contrast = "auto"
+    channels: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "contrast", _checked_contrast(self.contrast))
+        if self.channels is not None:
+            object.__setattr__(self, "channels", _checked_channels(self.channels))
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as lists, strings and numbers."""
+        contrast = self.contrast if isinstance(self.contrast, str) else list(self.contrast)
+        return {"contrast": contrast, "channels": None if self.channels is None else list(self.channels)}
+
+    @classmethod
+    def from_json(cls, settings: dict[str, Any]) -> "ImageSettings":
+        """The settings that `to_json` described."""
+        contrast, channels = settings["contrast"], settings["channels"]
+        return cls(
+            contrast=contrast if isinstance(contrast, str) else tuple(contrast),
+            channels=None if channels is None else tuple(channels),
+        )
+
+
+def _checked_contrast(contrast: Any) -> Contrast:
+    if isinstance(contrast, str) and contrast in NAMED_CONTRASTS:
+        return contrast  # type: ignore[return-value]
+    try:
+        low, high = (float(limit) for limit in contrast)
+    except (TypeError, ValueError):
+        names = ", ".join(NAMED_CONTRASTS)
+        raise ImageError(
+            f"contrast {contrast!r} is unknown: give one of {names}, or two numbers (low, high)."
+        ) from None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ImageError(f"contrast limits ({low:g}, {high:g}) do not make a range: low must be below high.")
+    return (low, high)
+
+
+def _checked_channels(channels: Any) -> tuple[int, ...]:
+    try:
+        chosen = tuple(int(channel) for channel in channels)
+    except (TypeError, ValueError):
+        raise ImageError(
+            f"channels {channels!r} are not channel numbers: give one or three, counted from 0."
+        ) from None
+    if len(chosen) not in (1, 3) or min(chosen) < 0:
+        raise ImageError(
+            f"channels {chosen} cannot be used: give one channel (as grey) or three (as red, green, blue; "
+            "a number may repeat), counted from 0."
+        )
+    return chosen
