@@ -12,8 +12,8 @@ from patchfield.images.settings import ImageSettings
 
 PERCENTILES = (0.5, 99.5)
 SAMPLED_SIDE = 2048
-"""Limits of larger images are read from a regular lattice of at most this many rows and columns: with 4 million
-pixels the 0.5 percentile found lies between the true 0.49 and 0.51 percentiles (three standard errors)."""
+"""Limits of larger images are read from a regular lattice of at most this many rows and columns: with four
+million pixels the value found is between the true 0.49 and 0.51 percentiles (three standard errors)."""
 
 MANY_CHANNELS = 32
 """An array with more entries along its last axis is more likely a stack than a multi-channel image."""
@@ -25,9 +25,9 @@ Limits = tuple[tuple[float, float], ...]
 class ModelImage:
     """An image with its channels chosen and its contrast decided, read lazily.
 
-    Made by :func:`model_image`. Nothing is converted until a crop is asked for, so memory-mapped files of any
-    size will do. Values below the low limit become 0 and above the high limit 1 (infinities too); NaN becomes 0; a
-    channel that is constant becomes 0.5.
+    Made by :func:`model_image`. Nothing is converted until a crop is asked for, so memory-mapped files of
+    any size will do. Values below the low limit become 0 and above the high limit 1 (infinities too); NaN
+    becomes 0; a channel that is constant becomes 0.5.
 
     Attributes
     ----------
@@ -64,13 +64,15 @@ class ModelImage:
             Values 0 to 1; grey is repeated three times.
         """
         rows, columns = np.asarray(rows), np.asarray(columns)
-        box = (slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1))
+        top, left = int(rows.min()), int(columns.min())
         # Slicing first keeps lazy arrays (memory maps, dask, zarr) from being read beyond the box.
-        values = np.asarray(self.pixels[box])[np.ix_(rows - box[0].start, columns - box[1].start)]
+        box = np.asarray(self.pixels[top : int(rows.max()) + 1, left : int(columns.max()) + 1])
+        values = box[np.ix_(rows - top, columns - left)]
         if values.ndim == 2:
             values = values[..., None]
         planes = [
-            _stretched(values[..., c], *limits) for c, limits in zip(self.channels, self.limits, strict=True)
+            _stretched(values[..., channel], low, high)
+            for channel, (low, high) in zip(self.channels, self.limits, strict=True)
         ]
         return np.stack(planes if len(planes) == 3 else planes * 3, axis=-1)
 
@@ -83,12 +85,15 @@ class ModelImage:
         """The same image with `low` and `high`, fractions of the present range, as the new 0 and 1.
 
         Values outside of the present range are not lost: ``image.rescaled(-1, 2)`` shows them.
+
+        Raises
+        ------
+        ImageError
+            When `low` is not smaller than `high`.
         """
         if not low < high:
-            raise ImageError(
-                f"contrast limits ({low:g}, {high:g}) do not make a range: low must be below high."
-            )
-        limits = tuple((lo + low * (hi - lo), lo + high * (hi - lo)) for lo, hi in self.limits)
+            raise ImageError(f"contrast limits ({low:g}, {high:g}) do not make a range: low must be smaller.")
+        limits = tuple((zero + low * (one - zero), zero + high * (one - zero)) for zero, one in self.limits)
         return replace(self, limits=limits)
 
 
@@ -100,8 +105,8 @@ def model_image(
     Parameters
     ----------
     image : array (H, W), (H, W, 1), (H, W, 3), (H, W, 4) or (H, W, C)
-        Numbers of any real dtype; numpy arrays, memory maps and other lazy arrays alike. Four channels are RGBA
-        when the fourth is opaque throughout. A :class:`ModelImage` is returned as it is.
+        Numbers of any real dtype; numpy arrays, memory maps and other lazy arrays alike. Four channels are
+        RGBA when the fourth is opaque throughout. A :class:`ModelImage` is returned as it is.
     settings : ImageSettings, optional
         Contrast and channels; automatic when left out.
     name : str
@@ -131,6 +136,18 @@ def model_image(
     return ModelImage(pixels, channels, limits)
 
 
+def is_opaque(pixels: Any) -> bool:
+    """Whether the last channel is full throughout, as the alpha channel of an opaque RGBA image."""
+    return bool((np.asarray(pixels[..., -1]) == dtype_range(pixels.dtype)[1]).all())
+
+
+def dtype_range(dtype: np.dtype) -> tuple[float, float]:
+    """What ``contrast="none"`` takes for 0 and 1: an integer type's extremes, 0 and 1 for the others."""
+    if np.issubdtype(dtype, np.integer):
+        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    return 0.0, 1.0
+
+
 def _checked_pixels(image: Any, name: str) -> Any:
     """`image` itself when it can be sliced lazily, else as a numpy array; refused when it is no image."""
     if not isinstance(getattr(image, "dtype", None), np.dtype):
@@ -139,13 +156,12 @@ def _checked_pixels(image: Any, name: str) -> Any:
         except ValueError:
             raise ImageError(f"{name} is not an array of numbers: its rows differ in length.") from None
     shape = tuple(int(length) for length in image.shape)
-    if not (
-        np.issubdtype(image.dtype, np.bool_) or np.issubdtype(image.dtype, np.integer)
-    ) and not np.issubdtype(image.dtype, np.floating):
+    if image.dtype.kind not in "buif":
         raise ImageError(f"{name} holds {image.dtype} values: give an image of integers, floats or booleans.")
     if len(shape) not in (2, 3):
         raise ImageError(
-            f"{name} has {len(shape)} dimensions {shape}: give one plane, (rows, columns) or (rows, columns, channels)."
+            f"{name} has {len(shape)} dimension(s) {shape}: give one plane, (rows, columns) or "
+            "(rows, columns, channels)."
         )
     if 0 in shape:
         raise ImageError(f"{name} is empty (shape {shape}): give an image with at least one pixel.")
@@ -156,9 +172,7 @@ def _chosen_channels(pixels: Any, chosen: tuple[int, ...] | None, name: str) -> 
     count = 1 if len(pixels.shape) == 2 else int(pixels.shape[2])
     if chosen is not None:
         if max(chosen) >= count:
-            raise ImageError(
-                f"{name} has {count} channel(s), counted from 0: there is no channel {max(chosen)}."
-            )
+            raise ImageError(f"{name} has {count} channel(s), counted from 0: there is no {max(chosen)}.")
         return chosen
     if count == 1:
         return (0,)
@@ -166,25 +180,12 @@ def _chosen_channels(pixels: Any, chosen: tuple[int, ...] | None, name: str) -> 
         return (0, 1, 2)
     if count > MANY_CHANNELS:
         raise ImageError(
-            f"{name} has shape {tuple(pixels.shape)}, which reads as {count} channels: give one plane of a stack, move "
-            "the channels to the last axis, or choose one or three channels."
+            f"{name} has shape {tuple(pixels.shape)}, which reads as {count} channels: give one plane of a "
+            "stack, move the channels to the last axis, or choose one or three channels."
         )
     raise ImageError(
         f"{name} has {count} channels: choose one (as grey) or three (as red, green, blue), counted from 0."
     )
-
-
-def is_opaque(pixels: Any) -> bool:
-    """Whether the last channel is full throughout, as the alpha channel of an opaque RGBA image."""
-    full = 1.0 if np.issubdtype(pixels.dtype, np.floating) else dtype_range(pixels.dtype)[1]
-    return bool((np.asarray(pixels[..., -1]) == full).all())
-
-
-def dtype_range(dtype: np.dtype) -> tuple[float, float]:
-    """What `contrast="none"` takes for 0 and 1: an integer type's extremes, 0 and 1 for floats and booleans."""
-    if np.issubdtype(dtype, np.integer):
-        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
-    return 0.0, 1.0
 
 
 def _limits(pixels: Any, channels: Sequence[int], settings: ImageSettings) -> tuple[float, float]:
@@ -211,21 +212,19 @@ def _finite_sample(pixels: Any, channels: Sequence[int]) -> NDArray[Any]:
     height, width = pixels.shape[:2]
     lattice = np.asarray(pixels[:: -(-height // SAMPLED_SIDE), :: -(-width // SAMPLED_SIDE)])
     values = lattice if lattice.ndim == 2 else lattice[..., list(channels)]
-    if np.issubdtype(values.dtype, np.floating):
-        values = values[np.isfinite(values)].astype(np.float64, copy=False)
-    return values.ravel().view(np.uint8) if values.dtype == np.bool_ else values.ravel()
+    if values.dtype.kind == "f":
+        return values[np.isfinite(values)].astype(np.float64)
+    return values.ravel() if values.dtype.kind != "b" else values.ravel().view(np.uint8)
 
 
 def _stretched(values: NDArray[Any], low: float, high: float) -> NDArray[np.float32]:
     """Values as float32 between 0 (at `low`) and 1 (at `high`)."""
-    if not low < high:
-        grey = np.full(values.shape, 0.5, np.float32)
-        grey[values < low] = 0
-        grey[values > high] = 1
-        return grey
     # 8- and 16-bit numbers are exact in float32; wider types would lose small contrasts on a large offset.
-    exact = np.float32 if values.dtype.itemsize <= 2 else np.float64
-    stretched = (values.astype(exact) - exact(low)) / exact(high - low)
-    return np.clip(np.nan_to_num(stretched, copy=False, nan=0.0, posinf=1.0, neginf=0.0), 0, 1).astype(
-        np.float32
-    )
+    exact: NDArray[np.floating] = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    exact -= low
+    if low < high:
+        exact /= high - low
+    else:
+        exact = 0.5 + 0.5 * np.sign(exact)
+    finite = np.nan_to_num(exact, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+    return np.clip(finite, 0, 1).astype(np.float32, copy=False)

@@ -19,12 +19,12 @@ class ImageSettings:
     contrast : "auto", "none", "percentile", "minmax" or (low, high)
         Which values become 0 and 1. ``auto``: uint8 as it is (value / 255), bool as 0 and 1, everything else
         like ``percentile``. ``percentile``: the 0.5 and 99.5 percentiles of the finite pixels of the whole
-        image. ``minmax``: their extremes. ``none``: the range of the dtype (floats: 0 to 1). Two numbers: these
-        values of the image itself.
+        image. ``minmax``: their extremes. ``none``: the range of the dtype (floats: 0 to 1). Two numbers:
+        these values of the image itself.
     channels : tuple of int, optional
         One channel (used as grey) or three (as red, green, blue; a number may repeat), counted from 0. Left
         out, grey and RGB(A) images are used as they are, and any other number of channels is refused.
-        Channels chosen here are stretched one by one; an RGB image is stretched as a whole, which keeps its hues.
+        Channels chosen here are stretched one by one; an RGB image as a whole, which keeps its hues.
 
     Raises
     ------
@@ -53,11 +53,7 @@ class ImageSettings:
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> "ImageSettings":
         """The settings that `to_json` described."""
-        contrast, channels = settings["contrast"], settings["channels"]
-        return cls(
-            contrast=contrast if isinstance(contrast, str) else tuple(contrast),
-            channels=None if channels is None else tuple(channels),
-        )
+        return cls(contrast=settings["contrast"], channels=settings["channels"])
 
 
 def _checked_contrast(contrast: Any) -> Contrast:
@@ -71,7 +67,7 @@ def _checked_contrast(contrast: Any) -> Contrast:
             f"contrast {contrast!r} is unknown: give one of {names}, or two numbers (low, high)."
         ) from None
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ImageError(f"contrast limits ({low:g}, {high:g}) do not make a range: low must be below high.")
+        raise ImageError(f"contrast limits ({low:g}, {high:g}) do not make a range: low must be smaller.")
     return (low, high)
 
 
@@ -79,9 +75,7 @@ def _checked_channels(channels: Any) -> tuple[int, ...]:
     try:
         chosen = tuple(int(channel) for channel in channels)
     except (TypeError, ValueError):
-        raise ImageError(
-            f"channels {channels!r} are not channel numbers: give one or three, counted from 0."
-        ) from None
+        raise ImageError(f"channels {channels!r} are no channel numbers: give one or three, from 0.") from None
     if len(chosen) not in (1, 3) or min(chosen) < 0:
         raise ImageError(
             f"channels {chosen} cannot be used: give one channel (as grey) or three (as red, green, blue; "
