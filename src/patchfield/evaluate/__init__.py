@@ -1,5 +1,8 @@
 """How good a segmentation or a backbone is: metrics, and the protocols that apply them to labelled images."""
 
+from patchfield.evaluate.bootstrap import Difference, paired_bootstrap
+from patchfield.evaluate.boundary import boundary_f, mean_boundary_f
+from patchfield.evaluate.matching import match_by_precision, match_one_to_one, matched_confusion
 from patchfield.evaluate.metrics import (
     class_iou,
     confusion_matrix,
@@ -11,11 +14,18 @@ from patchfield.evaluate.metrics import (
 )
 
 __all__ = [
+    "Difference",
+    "boundary_f",
     "class_iou",
     "confusion_matrix",
     "contingency_table",
+    "match_by_precision",
+    "match_one_to_one",
+    "matched_confusion",
+    "mean_boundary_f",
     "mean_iou",
     "mean_iou_of_image",
     "mean_iou_of_set",
+    "paired_bootstrap",
     "pixel_accuracy",
 ]
