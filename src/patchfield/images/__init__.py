@@ -1,6 +1,22 @@
 """Images: any array or file as what a model sees, and results written with the image's calibration."""
 
+from patchfield.images.calibration import Calibration
 from patchfield.images.model import ModelImage, model_image
+from patchfield.images.reading import IMAGE_SUFFIXES, Micrograph, read_image, read_labels
 from patchfield.images.settings import Contrast, ImageSettings
+from patchfield.images.writing import write_labels, write_map, write_rgb
 
-__all__ = ["Contrast", "ImageSettings", "ModelImage", "model_image"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Calibration",
+    "Contrast",
+    "ImageSettings",
+    "Micrograph",
+    "ModelImage",
+    "model_image",
+    "read_image",
+    "read_labels",
+    "write_labels",
+    "write_map",
+    "write_rgb",
+]

@@ -21,7 +21,7 @@ MANY_CHANNELS = 32
 Limits = tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelImage:
     """An image with its channels chosen and its contrast decided, read lazily.
 
