@@ -1,5 +1,6 @@
 """Image and label files as arrays, stacks plane by plane, nothing truncated to 8 bits."""
 
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -24,8 +25,8 @@ MAPPED_BYTES = 64 * 2**20
 _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ALPHA = (1, 2)
 _DECODING_ERRORS = (
-    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, SyntaxError),
-    *(struct.error, zlib.error, Image.DecompressionBombError, tifffile.TiffFileError, MemoryError),
+    *(OSError, EOFError, MemoryError, ValueError, TypeError, LookupError, ArithmeticError, AssertionError),
+    *(RuntimeError, SyntaxError, struct.error, zlib.error, Image.DecompressionBombError, tifffile.TiffFileError),
 )
 """What the decoders raise on damaged files (found by cutting and corrupting files, see the tests)."""
 
@@ -182,6 +183,9 @@ def _tiff(path: Path, palette: bool = True) -> tuple[Any, Calibration | None]:
         if not file.series:
             raise ImageError(f"{path} holds no image.")
         series = file.series[0]
+        announced = int((file.imagej_metadata or {}).get("images", 1))
+        if math.prod(series.shape) < announced * math.prod(series.keyframe.shape):
+            raise ImageError(f"{path} is cut short: it announces {announced} planes and holds fewer.")
         page = series.keyframe
         mapped = page.is_memmappable and series.dataoffset is not None and series.nbytes >= MAPPED_BYTES
         pixels: Any = tifffile.memmap(path, series=0, mode="r") if mapped else series.asarray(maxworkers=1)
