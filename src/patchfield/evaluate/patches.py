@@ -1,0 +1,75 @@
+"""A regular grid of patches over a field, for the protocols that compare patches instead of pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch.nn.functional import interpolate
+
+from patchfield.errors import FieldError
+from patchfield.field import FeatureField
+
+
+@dataclass(frozen=True)
+class PatchGrid:
+    """Squares of `side` pixels that tile an image from its upper left corner; an incomplete rest is left out.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Of the image.
+    side : int
+        Of a patch, in pixels.
+    """
+
+    shape: tuple[int, int]
+    side: int
+
+    def __post_init__(self) -> None:
+        if min(self.shape) < self.side:
+            raise FieldError(
+                f"an image of {self.shape[0]} x {self.shape[1]} pixels holds no patch of {self.side} pixels: "
+                "evaluate larger images, or smaller patches."
+            )
+
+    @property
+    def count(self) -> tuple[int, int]:
+        """Patches along the rows and columns."""
+        return self.shape[0] // self.side, self.shape[1] // self.side
+
+    def features(self, field: FeatureField) -> NDArray[np.float32]:
+        """Features at the centre pixel of each patch, row by row: (patches, channels)."""
+        rows, columns = np.indices(self.count).reshape(2, -1) * self.side + self.side // 2
+        return field.sample(rows, columns)
+
+    def soft_labels(self, truth: ArrayLike, values: ArrayLike) -> NDArray[np.float32]:
+        """Share of each class among the labelled pixels of each patch.
+
+        Parameters
+        ----------
+        truth : (H, W) array of int
+        values : (K,) int
+            The classes; every other value is unlabelled.
+
+        Returns
+        -------
+        (patches, K) float32
+            Rows sum to 1; all zero for a patch without a labelled pixel.
+        """
+        (rows, columns), side = self.count, self.side
+        truth = np.asarray(truth)[: rows * side, : columns * side]
+        blocks = truth.reshape(rows, side, columns, side)
+        counts = np.stack([(blocks == value).sum((1, 3)) for value in np.asarray(values)], axis=-1).reshape(
+            rows * columns, -1
+        )
+        labelled = counts.sum(1, keepdims=True)
+        return np.divide(counts, labelled, out=np.zeros(counts.shape, np.float32), where=labelled > 0)
+
+    def upsample(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores of the patches at every pixel, bilinear between their centres: (patches, K) -> (K, H, W)."""
+        rows, columns = self.count
+        maps = torch.from_numpy(scores).T.reshape(1, -1, rows, columns)
+        maps = interpolate(maps, scale_factor=self.side, mode="bilinear", align_corners=False)[0].numpy()
+        rest = [(0, size - part) for size, part in zip(self.shape, maps.shape[1:], strict=True)]
+        return np.pad(maps, [(0, 0), *rest], mode="edge")

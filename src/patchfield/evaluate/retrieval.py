@@ -1,0 +1,91 @@
+"""Dense nearest-neighbour retrieval: a patch takes the labels of the labelled patches that it resembles most."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from patchfield.errors import LabelError
+from patchfield.evaluate.patches import PatchGrid
+from patchfield.field import FeatureField
+
+_QUERIES_AT_ONCE = 1024
+
+
+class DenseRetrieval:
+    """A memory of labelled patches that segments fields without training.
+
+    The protocol of Balazevic et al. (NeurIPS 2023), with an exact search and no matching of predicted to true classes:
+    the label of a patch is the weighted mean of the soft labels of its `neighbours` most similar patches by cosine,
+    with weights ``softmax(cosine / temperature)``; pixels follow by bilinear interpolation and argmax.
+
+    Parameters
+    ----------
+    neighbours : int
+        How many patches vote; all of the memory when it holds fewer.
+    temperature : float
+        Small values trust the nearest only.
+    patch : int
+        Side of a patch in pixels.
+
+    Examples
+    --------
+    >>> retrieval = DenseRetrieval().fit([(field, mask)])            # doctest: +SKIP
+    >>> segmentation = retrieval.segment(other_field)                # doctest: +SKIP
+    """
+
+    def __init__(self, neighbours: int = 30, temperature: float = 0.02, patch: int = 14) -> None:
+        self.neighbours, self.temperature, self.patch = neighbours, temperature, patch
+
+    def fit(self, pairs: Iterable[tuple[FeatureField, ArrayLike]]) -> "DenseRetrieval":
+        """Remember the patches of the training images that hold a labelled pixel.
+
+        Parameters
+        ----------
+        pairs : iterable of (FeatureField, (H, W) array of int)
+            Fields with their labels, 0 unlabelled.
+
+        Raises
+        ------
+        LabelError
+            No pixel is labelled.
+        """
+        pairs = [(field, np.asarray(labels)) for field, labels in pairs]
+        self.values = np.unique(np.concatenate([np.unique(labels) for _, labels in pairs]))
+        self.values = self.values[self.values != 0]
+        if not self.values.size:
+            raise LabelError("no pixel of the training images is labelled: retrieval has nothing to remember.")
+        features, labels = zip(*(self._remember(field, labels) for field, labels in pairs), strict=True)
+        self._memory = torch.from_numpy(np.concatenate(features))
+        self._labels = torch.from_numpy(np.concatenate(labels))
+        return self
+
+    def segment(self, field: FeatureField) -> NDArray:
+        """Label values (H, W) of a field."""
+        grid = PatchGrid(field.shape, self.patch)
+        scores = self.vote(grid.features(field))
+        return self.values[grid.upsample(scores).argmax(0)]
+
+    def vote(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Soft labels (n, K) of patches with the given features (n, channels)."""
+        queries = torch.from_numpy(_normalised(features))
+        neighbours = min(self.neighbours, len(self._memory))
+        votes = []
+        for batch in queries.split(_QUERIES_AT_ONCE):
+            cosine, nearest = (batch @ self._memory.T).topk(neighbours, dim=1)
+            weights = (cosine / self.temperature).softmax(dim=1)
+            votes.append((weights[..., None] * self._labels[nearest]).sum(1))
+        return torch.cat(votes).numpy()
+
+    def _remember(self, field: FeatureField, labels: NDArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        grid = PatchGrid(field.shape, self.patch)
+        soft = grid.soft_labels(labels, self.values)
+        labelled = soft.any(1)
+        return _normalised(grid.features(field)[labelled]), soft[labelled]
+
+
+def _normalised(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of unit length; a row of zeros stays."""
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(length, np.finfo(np.float32).tiny)
