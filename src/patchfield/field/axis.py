@@ -1,0 +1,100 @@
+"""One axis of a token grid: where its tokens stand on the image, and how pixels interpolate between them."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from patchfield.errors import FieldError
+from patchfield.field.views import AxisView
+
+Interpolation = Literal["nearest", "bilinear", "bicubic"]
+
+_CUBIC = -0.75  # the coefficient of PyTorch's and OpenCV's bicubic interpolation (Keys 1981, eq. 4, a)
+
+
+def check_interpolation(name: str) -> None:
+    """Raise :class:`~patchfield.errors.FieldError` unless `name` is an interpolation we know."""
+    if name not in get_args(Interpolation):
+        raise FieldError(f"Unknown interpolation '{name}': choose {', '.join(get_args(Interpolation))}.")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Geometry of the tokens of one view along one image axis.
+
+    Attributes
+    ----------
+    size : int
+        Pixels of the image along this axis.
+    view : AxisView
+        Direction and circular shift of the view.
+    origin : float
+        Centre of token 0, in pixels of the view (it may lie outside of the image).
+    pitch : int
+        Distance of neighbouring tokens in pixels.
+    count : int
+        Number of tokens.
+    """
+
+    size: int
+    view: AxisView
+    origin: float
+    pitch: int
+    count: int
+
+    def taps(self, pixels: np.ndarray, interpolation: Interpolation) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens and weights that make up the value at each pixel.
+
+        Positions beyond the outermost token take the outermost token's value, as resizing does.
+
+        Parameters
+        ----------
+        pixels : (n,) int array
+            Image pixels along this axis.
+        interpolation : {"nearest", "bilinear", "bicubic"}
+
+        Returns
+        -------
+        tokens : (n, taps) int64 array
+        weights : (n, taps) float64 array, each row sums to 1
+        """
+        if self._is_pixel_grid:
+            return pixels[:, None].astype(np.int64), np.ones((len(pixels), 1))
+        position = (self.view.locate(pixels, self.size) - self.origin) / self.pitch
+        if interpolation == "nearest":
+            offsets, weights = np.zeros(1, np.int64), np.ones((len(pixels), 1))
+            base = np.floor(position + 0.5)
+        else:
+            base = np.floor(position)
+            fraction = (position - base)[:, None]
+            if interpolation == "bilinear":
+                offsets, weights = np.array([0, 1]), np.hstack([1 - fraction, fraction])
+            else:
+                offsets = np.array([-1, 0, 1, 2])
+                weights = _cubic_kernel(np.abs(fraction - offsets))
+        tokens = np.clip(base.astype(np.int64)[:, None] + offsets, 0, self.count - 1)
+        return tokens, weights
+
+    def matrix(self, pixels: np.ndarray, interpolation: Interpolation) -> tuple[slice, np.ndarray]:
+        """The taps as a matrix: the range of tokens involved, and the weights (n, tokens in range) float32."""
+        tokens, weights = self.taps(pixels, interpolation)
+        first, last = int(tokens.min()), int(tokens.max())
+        matrix = np.zeros((len(pixels), last - first + 1))
+        rows = np.arange(len(pixels))[:, None]
+        np.add.at(matrix, (rows, tokens - first), weights)
+        return slice(first, last + 1), matrix.astype(np.float32)
+
+    @property
+    def _is_pixel_grid(self) -> bool:
+        """Whether token i simply is pixel i, so that nothing is to interpolate."""
+        plain = not self.view.flip and self.view.shift % self.size == 0
+        return plain and self.pitch == 1 and self.origin == 0 and self.count >= self.size
+
+
+def _cubic_kernel(distance: np.ndarray) -> np.ndarray:
+    """Cubic convolution kernel at `distance` >= 0 (Keys 1981)."""
+    a = _CUBIC
+    near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
+    far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))

@@ -1,0 +1,234 @@
+"""Image -> field: the views of an image, tile by tile, through a backbone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from patchfield.backbones import Backbone, load_backbone
+from patchfield.backbones.base import Level
+from patchfield.field.axis import Interpolation, check_interpolation
+from patchfield.field.field import Block, FeatureField
+from patchfield.field.grid import Grid
+from patchfield.field.recipe import Recipe
+from patchfield.field.tiles import Tiling, tile_axis
+from patchfield.field.views import Sampling, View
+from patchfield.images import Contrast, ImageSettings, ModelImage, model_image
+
+_GPU_BATCH = 8
+"""Crops sent to a GPU together; on a CPU one crop already keeps all cores busy, and cancelling is quicker."""
+
+_HALF_MAX = float(torch.finfo(torch.float16).max)
+
+
+@dataclass(frozen=True)
+class ExtractionStep:
+    """Progress of an extraction.
+
+    Attributes
+    ----------
+    done, total : int
+        Crops encoded so far, and in all.
+    field : FeatureField or None
+        The field so far, whenever another view is complete: it has its final channels and refines with each view.
+    """
+
+    done: int
+    total: int
+    field: FeatureField | None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an extraction will take: bytes of the field, distinct views, crops, and pixels per crop."""
+
+    nbytes: int
+    views: int
+    tiles: int
+    pixels_per_tile: int
+
+
+def extract(
+    image: np.ndarray,
+    backbone: str | Backbone,
+    sampling: str | Sampling = "balanced",
+    interpolation: Interpolation = "bilinear",
+    contrast: Contrast = "auto",
+    channels: tuple[int, ...] | None = None,
+    progress: Callable[[ExtractionStep], None] | None = None,
+) -> FeatureField:
+    """The feature field of an image.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) array, any dtype
+        Grey, or with channels last.
+    backbone : str or Backbone
+        A name or file for :func:`patchfield.load_backbone`, or a loaded backbone.
+    sampling : str or Sampling
+        Which views: ``"fast"`` one, ``"balanced"`` 2 x 2 sub-patch phases, ``"fine"`` 4 x 4, ``"hr-dv2"`` the 17 views
+        of HR-Dv2 (Docherty et al., arXiv 2410.19836), or any :class:`Sampling`.
+    interpolation : {"nearest", "bilinear", "bicubic"}
+        Between tokens.
+    contrast : {"auto", "none", "percentile", "minmax"} or (low, high)
+        How values become 0..1, see :class:`patchfield.ImageSettings`.
+    channels : tuple of int, optional
+        Which channels of a multi-channel image a model sees: one or three.
+    progress : callable, optional
+        Called with each :class:`ExtractionStep`; an exception raised in it ends the extraction.
+
+    Returns
+    -------
+    FeatureField
+
+    Raises
+    ------
+    ImageError, BackboneError, FieldError
+        One sentence each.
+
+    Examples
+    --------
+    >>> import numpy as np, patchfield as pf
+    >>> pf.extract(np.zeros((32, 48), np.uint8), "filters").shape
+    (32, 48)
+    """
+    field = None
+    for step in extraction(image, backbone, sampling, interpolation, contrast, channels):
+        field = step.field or field
+        if progress is not None:
+            progress(step)
+    if field is None:
+        raise AssertionError("an extraction ends with a field")
+    return field
+
+
+def extraction(
+    image: np.ndarray,
+    backbone: str | Backbone,
+    sampling: str | Sampling = "balanced",
+    interpolation: Interpolation = "bilinear",
+    contrast: Contrast = "auto",
+    channels: tuple[int, ...] | None = None,
+) -> Iterator[ExtractionStep]:
+    """The steps of :func:`extract`: one per batch of crops, with a usable field after the first view.
+
+    Close the iterator (or just stop asking) to cancel: nothing goes on in the background.
+
+    Yields
+    ------
+    ExtractionStep
+    """
+    check_interpolation(interpolation)
+    sampling, backbone = Sampling.parse(sampling), load_backbone(backbone)
+    settings = ImageSettings(contrast, channels)
+    seen = backbone.prepare(model_image(image, settings))
+    recipe = Recipe(backbone.name, backbone.fingerprint, str(sampling), interpolation, settings, backbone.options)
+    plan = _distinct_tilings(seen.shape, backbone, sampling)
+    total, done = sum(len(tiling) for _, tiling, _ in plan), 0
+    grids: list[list[Grid]] = [[] for _ in backbone.levels]
+    for view, tiling, count in plan:
+        canvas = _Canvas(tiling, backbone.levels)
+        *batches, last = _batches(tiling, backbone.device)
+        for batch in batches:
+            _encode(seen, view, batch, backbone, canvas)
+            done += len(batch)
+            yield ExtractionStep(done, total, None)
+        _encode(seen, view, last, backbone, canvas)
+        done += len(last)
+        for level_grids, grid in zip(grids, canvas.grids(count), strict=True):
+            level_grids.append(grid)
+        blocks = tuple(Block(tuple(level_grids), interpolation) for level_grids in grids)
+        yield ExtractionStep(done, total, FeatureField(seen.shape, blocks, (recipe,)))
+
+
+def estimate(shape: tuple[int, int], backbone: Backbone, sampling: str | Sampling = "balanced") -> Estimate:
+    """What the field of an image of `shape` will take, without computing it.
+
+    Examples
+    --------
+    >>> import patchfield as pf
+    >>> from patchfield.field import estimate
+    >>> estimate((1024, 1024), pf.load_backbone("filters"), "fast").views
+    1
+    """
+    plan = _distinct_tilings(shape, backbone, Sampling.parse(sampling))
+    nbytes = 0
+    for _, tiling, _ in plan:
+        for level in backbone.levels:
+            rows, columns = _counts(tiling, level)
+            nbytes += rows * columns * level.channels * torch.float16.itemsize
+    first = plan[0][1]
+    pixels = first.rows.length * first.columns.length
+    return Estimate(nbytes, len(plan), sum(len(tiling) for _, tiling, _ in plan), pixels)
+
+
+def _distinct_tilings(shape: tuple[int, int], backbone: Backbone, sampling: Sampling) -> list[tuple[View, Tiling, int]]:
+    """The views with their crops; views whose crops are the same (a filter bank has no phases) count as one."""
+    distinct: dict[tuple[object, ...], tuple[View, Tiling, int]] = {}
+    for view, count in sampling.counted().items():
+        axes = [
+            tile_axis(size, axis_view, backbone.levels, backbone.tile, backbone.margin)
+            for size, axis_view in zip(shape, (view.rows, view.columns), strict=True)
+        ]
+        key = (view.transpose, *((axis.view_direction, axis.start) for axis in axes))
+        first_view, tiling, so_far = distinct.get(key, (view, Tiling(*axes), 0))
+        distinct[key] = (first_view, tiling, so_far + count)
+    return list(distinct.values())
+
+
+def _batches(tiling: Tiling, device: torch.device) -> list[list[tuple[int, int]]]:
+    size = 1 if device.type == "cpu" else _GPU_BATCH
+    tiles = list(tiling)
+    return [tiles[start : start + size] for start in range(0, len(tiles), size)]
+
+
+def _encode(image: ModelImage, view: View, batch: list[tuple[int, int]], backbone: Backbone, canvas: "_Canvas") -> None:
+    """Encode a batch of crops of a view and put their tokens into place."""
+    rows, columns = canvas.tiling.rows, canvas.tiling.columns
+    crops = [image.crop(rows.pixels(i), columns.pixels(j)) for i, j in batch]
+    pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+    encoded = backbone.encode(pixels.transpose(2, 3) if view.transpose else pixels)
+    for level, tokens in enumerate(encoded):
+        oriented = tokens.transpose(2, 3) if view.transpose else tokens
+        for tile, values in zip(batch, oriented, strict=True):
+            canvas.add(level, tile, values)
+
+
+def _counts(tiling: Tiling, level: Level) -> tuple[int, int]:
+    return tiling.rows.axis(level).count, tiling.columns.axis(level).count
+
+
+class _Canvas:
+    """The token grids of one view while its crops come in.
+
+    Parameters
+    ----------
+    tiling : Tiling
+    levels : sequence of Level
+    """
+
+    def __init__(self, tiling: Tiling, levels: Sequence[Level]) -> None:
+        self.tiling, self._levels = tiling, levels
+        self._tokens = [torch.zeros(*_counts(tiling, level), level.channels, dtype=torch.float16) for level in levels]
+        self._fades = [
+            tuple(torch.from_numpy(axis.fade(level)) for axis in (tiling.rows, tiling.columns)) for level in levels
+        ]
+
+    def add(self, level: int, tile: tuple[int, int], values: torch.Tensor) -> None:
+        """Add the tokens (C, h, w) of a crop, weighted by its share in the overlaps."""
+        rows, columns = (fade[i].to(values.device) for fade, i in zip(self._fades[level], tile, strict=True))
+        weighted = torch.nan_to_num(values.float()) * rows[:, None] * columns
+        place = (
+            self.tiling.rows.tokens(tile[0], self._levels[level]),
+            self.tiling.columns.tokens(tile[1], self._levels[level]),
+        )
+        self._tokens[level][place] += weighted.clamp_(-_HALF_MAX, _HALF_MAX).permute(1, 2, 0).half().cpu()
+
+    def grids(self, count: int) -> list[Grid]:
+        """The finished grids, one per level, for a view that occurs `count` times."""
+        tiling = self.tiling
+        return [
+            Grid(tokens, tiling.rows.axis(level), tiling.columns.axis(level), count)
+            for tokens, level in zip(self._tokens, self._levels, strict=True)
+        ]

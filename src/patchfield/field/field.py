@@ -1,0 +1,242 @@
+"""The feature field: a dense feature map that is never stored dense."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from patchfield.errors import FieldError
+from patchfield.field.axis import Interpolation
+from patchfield.field.grid import ColumnPass, Grid, gather, interpolate, project_tokens, strips
+from patchfield.field.recipe import Recipe
+
+Region = tuple[slice, slice]
+"""Rows and columns of a part of an image, without steps: ``(slice(0, 100), slice(50, 150))``."""
+
+_DENSE_CHANNELS = 32
+"""Channels upsampled together by `dense`, to bound what it needs beside its result."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Consecutive channels of a field: the mean of several views of one backbone level.
+
+    Attributes
+    ----------
+    grids : tuple of Grid
+        The views seen so far.
+    interpolation : {"nearest", "bilinear", "bicubic"}
+    """
+
+    grids: tuple[Grid, ...]
+    interpolation: Interpolation
+
+    @property
+    def channels(self) -> int:
+        return int(self.grids[0].tokens.shape[2])
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureField:
+    """Features at every pixel, kept as the tokens of each view and their geometry.
+
+    Everything after the transformer is linear (upsampling, undoing the view, the mean over views, a linear
+    probe), and linear maps commute: a field can be *sampled* at some pixels, *projected* through a small matrix,
+    and, on demand, made *dense* for a region. Fields are immutable; ``a | b`` has the channels of both.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Height and width of the image in pixels.
+    blocks : tuple of Block
+    recipes : tuple of Recipe
+        How the field was made, one per part joined by ``|``.
+
+    Examples
+    --------
+    >>> import numpy as np, patchfield as pf
+    >>> field = pf.extract(np.eye(64), "filters")
+    >>> features = field.sample([3, 10], [5, 20])                         # (2, channels) float32
+    >>> maps = field.project(np.ones((field.channels, 3), np.float32))     # (3, 64, 64) float32
+    """
+
+    shape: tuple[int, int]
+    blocks: tuple[Block, ...]
+    recipes: tuple[Recipe, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """Length of the feature of a pixel."""
+        return sum(block.channels for block in self.blocks)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the tokens occupy."""
+        return sum(grid.tokens.numel() * grid.tokens.element_size() for b in self.blocks for grid in b.grids)
+
+    def __or__(self, other: "FeatureField") -> "FeatureField":
+        """The field with the channels of both.
+
+        Raises
+        ------
+        FieldError
+            When the images differ in size.
+        """
+        if self.shape != other.shape:
+            raise FieldError(
+                f"Fields of images of different size ({_size(self.shape)} and {_size(other.shape)}) cannot be "
+                "joined: extract both from the same image."
+            )
+        return FeatureField(self.shape, self.blocks + other.blocks, self.recipes + other.recipes)
+
+    def sample(self, rows: Sequence[int] | np.ndarray, columns: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Features at pixels (rows[i], columns[i]).
+
+        Returns
+        -------
+        (n, channels) float32 array
+
+        Raises
+        ------
+        FieldError
+            When a pixel lies outside of the image.
+        """
+        rows, columns = np.atleast_1d(np.asarray(rows)), np.atleast_1d(np.asarray(columns))
+        for name, pixels, size in zip(("Rows", "Columns"), (rows, columns), self.shape, strict=True):
+            if len(pixels) and (pixels.min() < 0 or pixels.max() >= size):
+                raise FieldError(f"{name} {pixels.min()} to {pixels.max()} were asked of a field that has {size}.")
+        return np.hstack([gather(block.grids, rows, columns, block.interpolation) for block in self.blocks])
+
+    def project(self, weights: np.ndarray, bias: np.ndarray | None = None, region: Region | None = None) -> np.ndarray:
+        """Features times weights plus bias at every pixel, without making the features dense.
+
+        Parameters
+        ----------
+        weights : (channels, K) array
+        bias : (K,) array, optional
+        region : (slice, slice), optional
+            Rows and columns wanted; the whole image by default.
+
+        Returns
+        -------
+        (K, h, w) float32 array
+
+        Raises
+        ------
+        FieldError
+            When the weights have another number of channels, or the region leaves the image.
+        """
+        passes, (height, width) = self._passes(weights, region)
+        maps = torch.empty(weights.shape[1], height, width)
+        for rows in strips(height, width, maps.shape[0]):
+            maps[:, rows] = self._strip(passes, rows, bias)
+        return maps.numpy()
+
+    def argmax(self, weights: np.ndarray, bias: np.ndarray | None = None, region: Region | None = None) -> np.ndarray:
+        """Index of the largest projection at every pixel, ties to the smaller index.
+
+        The K maps exist only for a strip of rows at a time. Differences to the first map are compared, which
+        saves one map.
+
+        Returns
+        -------
+        (h, w) uint8 array, uint16 for more than 256 maps
+        """
+        weights = np.asarray(weights, np.float32)
+        count = weights.shape[1]
+        if count == 1:
+            _, (height, width) = self._passes(weights, region)
+            return np.zeros((height, width), np.uint8)
+        offsets = np.zeros(count, np.float32) if bias is None else np.asarray(bias, np.float32)
+        passes, (height, width) = self._passes(weights[:, 1:] - weights[:, :1], region)
+        index = torch.empty(height, width, dtype=torch.uint8 if count <= 256 else torch.int32)
+        for rows in strips(height, width, count):
+            maps = self._strip(passes, rows, offsets[1:] - offsets[0])
+            index[rows] = _argmax_against_zero(maps, index.dtype)
+        return index.numpy() if count <= 256 else index.numpy().astype(np.uint16)
+
+    def dense(self, region: Region | None = None) -> np.ndarray:
+        """The features of every pixel: 4 bytes times channels times pixels, so mind the region.
+
+        Returns
+        -------
+        (channels, h, w) float32 array
+        """
+        rows, columns = self._pixels(region)
+        maps = np.empty((self.channels, len(rows), len(columns)), np.float32)
+        start = 0
+        for block in self.blocks:
+            for first in range(0, block.channels, _DENSE_CHANNELS):
+                last = min(first + _DENSE_CHANNELS, block.channels)
+                part = interpolate(block.grids, _channels(first, last), rows, columns, block.interpolation)
+                maps[start + first : start + last] = part.strip(slice(0, len(rows))).numpy()
+            start += block.channels
+        return maps
+
+    def save(self, path: str | Path) -> None:
+        """Write the field to one safetensors file; see :mod:`patchfield.field.store`."""
+        from patchfield.field.store import save_field
+
+        save_field(self, path)
+
+    @staticmethod
+    def load(path: str | Path) -> "FeatureField":
+        """Open a saved field; its tokens stay on disk until they are used."""
+        from patchfield.field.store import load_field
+
+        return load_field(path)
+
+    def _pixels(self, region: Region | None) -> tuple[np.ndarray, np.ndarray]:
+        whole = tuple(np.arange(size) for size in self.shape)
+        if region is None:
+            return whole[0], whole[1]
+        parts = tuple(pixels[part] for pixels, part in zip(whole, region, strict=True))
+        if any(part.step not in (None, 1) for part in region) or not all(len(part) for part in parts):
+            raise FieldError(f"Region {region} is empty or has steps; the field has {_size(self.shape)} pixels.")
+        return parts[0], parts[1]
+
+    def _passes(self, weights: np.ndarray, region: Region | None) -> tuple[list[ColumnPass], tuple[int, int]]:
+        """Project all tokens and upsample them along the rows; columns follow strip by strip."""
+        weights = np.asarray(weights, np.float32)
+        if weights.ndim != 2 or weights.shape[0] != self.channels:
+            raise FieldError(f"Weights of shape {weights.shape} do not fit a field of {self.channels} channels.")
+        rows, columns = self._pixels(region)
+        passes, start = [], 0
+        for block in self.blocks:
+            part = torch.from_numpy(np.ascontiguousarray(weights[start : start + block.channels]))
+            passes.append(interpolate(block.grids, _projection(part), rows, columns, block.interpolation))
+            start += block.channels
+        return passes, (len(rows), len(columns))
+
+    @staticmethod
+    def _strip(passes: list[ColumnPass], rows: slice, bias: np.ndarray | None) -> torch.Tensor:
+        maps = passes[0].strip(rows)
+        for later in passes[1:]:
+            maps = maps + later.strip(rows)
+        if bias is not None:
+            maps = maps + torch.as_tensor(bias, dtype=torch.float32)[:, None, None]
+        return maps
+
+
+def _projection(weights: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda tokens: project_tokens(tokens, weights)
+
+
+def _channels(first: int, last: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda tokens: tokens[:, :, first:last].permute(2, 0, 1).float()
+
+
+def _argmax_against_zero(maps: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Argmax of (0, maps[0], maps[1], ...) over the first axis: two passes a map instead of a strided search."""
+    best = maps[0].clamp(min=0)
+    index = (maps[0] > 0).to(dtype)
+    for k in range(1, len(maps)):
+        index.masked_fill_(maps[k] > best, k + 1)
+        torch.maximum(best, maps[k], out=best)
+    return index
+
+
+def _size(shape: tuple[int, int]) -> str:
+    return f"{shape[0]} x {shape[1]}"
