@@ -77,6 +77,8 @@ def _ome(file: tifffile.TiffFile) -> Calibration | None:
     images = tifffile.xml2dict(file.ome_metadata).get("OME", {}).get("Image", {})
     pixels = (images[0] if isinstance(images, list) else images).get("Pixels", {})
     unit = pixels.get("PhysicalSizeXUnit", "µm")
+    if pixels.get("PhysicalSizeYUnit", "µm") != unit:
+        return None
     return Calibration.of(pixels.get("PhysicalSizeY"), pixels.get("PhysicalSizeX"), unit)
 
 

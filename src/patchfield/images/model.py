@@ -98,7 +98,7 @@ class ModelImage:
 
 
 def model_image(
-    image: ArrayLike | ModelImage, settings: ImageSettings | None = None, name: str = "the image"
+    image: ArrayLike | ModelImage, settings: ImageSettings | None = None, name: str = "The image"
 ) -> ModelImage:
     """Choose the channels of an image and decide its contrast.
 

@@ -17,6 +17,8 @@ from PIL import Image, UnidentifiedImageError
 
 from patchfield.errors import ImageError, LabelError
 from patchfield.images.calibration import Calibration, tiff_calibration
+from patchfield.images.model import ModelImage, model_image
+from patchfield.images.settings import ImageSettings
 
 IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"})
 MAPPED_BYTES = 64 * 2**20
@@ -67,6 +69,18 @@ class Micrograph:
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return int(self.stack.shape[1]), int(self.stack.shape[2])
+
+    def model_image(self, settings: ImageSettings | None = None) -> ModelImage:
+        """The chosen plane as a model sees it, its contrast decided by the whole stack: planes do not flicker.
+
+        Raises
+        ------
+        ImageError
+            When the image has channels that must be chosen.
+        """
+        rows_of_all_planes = self.stack.reshape(-1, *self.stack.shape[2:])
+        seen = model_image(rows_of_all_planes, settings, name=str(self.path))
+        return replace(seen, pixels=self.pixels)
 
     def at(self, plane: int) -> "Micrograph":
         """The same file at another plane, counted from 0.
