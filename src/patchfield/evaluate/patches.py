@@ -57,19 +57,21 @@ class PatchGrid:
         (patches, K) float32
             Rows sum to 1; all zero for a patch without a labelled pixel.
         """
-        (rows, columns), side = self.count, self.side
-        truth = np.asarray(truth)[: rows * side, : columns * side]
-        blocks = truth.reshape(rows, side, columns, side)
-        counts = np.stack([(blocks == value).sum((1, 3)) for value in np.asarray(values)], axis=-1).reshape(
-            rows * columns, -1
-        )
+        (rows, columns), values = self.count, np.asarray(values)
+        truth = np.asarray(truth)[: rows * self.side, : columns * self.side]
+        patch = np.indices(truth.shape) // self.side
+        order = np.argsort(values)
+        place = np.clip(np.searchsorted(values, truth, sorter=order), 0, len(values) - 1)
+        known = values[order[place]] == truth
+        cell = (patch[0] * columns + patch[1]) * len(values) + order[place]
+        counts = np.bincount(cell[known], minlength=rows * columns * len(values)).reshape(rows * columns, -1)
         labelled = counts.sum(1, keepdims=True)
         return np.divide(counts, labelled, out=np.zeros(counts.shape, np.float32), where=labelled > 0)
 
     def upsample(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of the patches at every pixel, bilinear between their centres: (patches, K) -> (K, H, W)."""
         rows, columns = self.count
-        maps = torch.from_numpy(scores).T.reshape(1, -1, rows, columns)
-        maps = interpolate(maps, scale_factor=self.side, mode="bilinear", align_corners=False)[0].numpy()
+        grid = torch.from_numpy(scores).T.reshape(1, -1, rows, columns)
+        maps = interpolate(grid, scale_factor=self.side, mode="bilinear", align_corners=False)[0].numpy()
         rest = [(0, size - part) for size, part in zip(self.shape, maps.shape[1:], strict=True)]
         return np.pad(maps, [(0, 0), *rest], mode="edge")

@@ -8,9 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from patchfield.errors import LabelError
 from patchfield.evaluate.patches import PatchGrid
+from patchfield.evaluate.search import vote
 from patchfield.field import FeatureField
-
-_QUERIES_AT_ONCE = 1024
 
 
 class DenseRetrieval:
@@ -51,14 +50,14 @@ class DenseRetrieval:
         LabelError
             No pixel is labelled.
         """
-        pairs = [(field, np.asarray(labels)) for field, labels in pairs]
-        self.values = np.unique(np.concatenate([np.unique(labels) for _, labels in pairs]))
+        labelled = [(field, np.asarray(labels)) for field, labels in pairs]
+        self.values = np.unique(np.concatenate([np.unique(labels) for _, labels in labelled]))
         self.values = self.values[self.values != 0]
         if not self.values.size:
             raise LabelError("no pixel of the training images is labelled: retrieval has nothing to remember.")
-        features, labels = zip(*(self._remember(field, labels) for field, labels in pairs), strict=True)
+        features, soft = zip(*(self._remember(field, labels) for field, labels in labelled), strict=True)
         self._memory = torch.from_numpy(np.concatenate(features))
-        self._labels = torch.from_numpy(np.concatenate(labels))
+        self._labels = torch.from_numpy(np.concatenate(soft))
         return self
 
     def segment(self, field: FeatureField) -> NDArray:
@@ -70,13 +69,7 @@ class DenseRetrieval:
     def vote(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Soft labels (n, K) of patches with the given features (n, channels)."""
         queries = torch.from_numpy(_normalised(features))
-        neighbours = min(self.neighbours, len(self._memory))
-        votes = []
-        for batch in queries.split(_QUERIES_AT_ONCE):
-            cosine, nearest = (batch @ self._memory.T).topk(neighbours, dim=1)
-            weights = (cosine / self.temperature).softmax(dim=1)
-            votes.append((weights[..., None] * self._labels[nearest]).sum(1))
-        return torch.cat(votes).numpy()
+        return vote(queries, self._memory, self._labels, self.neighbours, self.temperature).numpy()
 
     def _remember(self, field: FeatureField, labels: NDArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         grid = PatchGrid(field.shape, self.patch)
