@@ -92,7 +92,7 @@ class ModelImage:
             When `low` is not smaller than `high`.
         """
         if not low < high:
-            raise ImageError(f"contrast limits ({low:g}, {high:g}) do not make a range: low must be smaller.")
+            raise ImageError(f"Contrast limits ({low:g}, {high:g}) do not make a range: low must be smaller.")
         limits = tuple((zero + low * (one - zero), zero + high * (one - zero)) for zero, one in self.limits)
         return replace(self, limits=limits)
 

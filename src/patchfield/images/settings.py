@@ -64,10 +64,10 @@ def _checked_contrast(contrast: Any) -> Contrast:
     except (TypeError, ValueError):
         names = ", ".join(NAMED_CONTRASTS)
         raise ImageError(
-            f"contrast {contrast!r} is unknown: give one of {names}, or two numbers (low, high)."
+            f"Contrast {contrast!r} is unknown: give one of {names}, or two numbers (low, high)."
         ) from None
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ImageError(f"contrast limits ({low:g}, {high:g}) do not make a range: low must be smaller.")
+        raise ImageError(f"Contrast limits ({low:g}, {high:g}) do not make a range: low must be smaller.")
     return (low, high)
 
 
@@ -75,10 +75,10 @@ def _checked_channels(channels: Any) -> tuple[int, ...]:
     try:
         chosen = tuple(int(channel) for channel in channels)
     except (TypeError, ValueError):
-        raise ImageError(f"channels {channels!r} are no channel numbers: give one or three, from 0.") from None
+        raise ImageError(f"Channels {channels!r} are no channel numbers: give one or three, from 0.") from None
     if len(chosen) not in (1, 3) or min(chosen) < 0:
         raise ImageError(
-            f"channels {chosen} cannot be used: give one channel (as grey) or three (as red, green, blue; "
+            f"Channels {chosen} cannot be used: give one channel (as grey) or three (as red, green, blue; "
             "a number may repeat), counted from 0."
         )
     return chosen

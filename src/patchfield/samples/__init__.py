@@ -39,4 +39,4 @@ def load_sample(name: str) -> Sample:
     for entry in _ENTRIES:
         if entry.name == name:
             return entry.make(entry)
-    raise ImageError(f"there is no sample {name!r}: choose from {', '.join(entry.name for entry in _ENTRIES)}.")
+    raise ImageError(f"There is no sample {name!r}: choose from {', '.join(entry.name for entry in _ENTRIES)}.")
