@@ -13,6 +13,10 @@ Interpolation = Literal["nearest", "bilinear", "bicubic"]
 _CUBIC = -0.75  # the coefficient of PyTorch's and OpenCV's bicubic interpolation (Keys 1981, eq. 4, a)
 
 
+_BAND_PIXELS, _BAND_TOKENS = 64, 16
+"""Size of a block of the interpolation matrix: large enough for a fast product, small enough to leave out zeros."""
+
+
 def check_interpolation(name: str) -> None:
     """Raise :class:`~patchfield.errors.FieldError` unless `name` is an interpolation we know."""
     if name not in get_args(Interpolation):
@@ -59,7 +63,7 @@ class Axis:
         tokens : (n, taps) int64 array
         weights : (n, taps) float64 array, each row sums to 1
         """
-        if self._is_pixel_grid:
+        if self.is_pixel_grid:
             return pixels[:, None].astype(np.int64), np.ones((len(pixels), 1))
         position = (self.view.locate(pixels, self.size) - self.origin) / self.pitch
         if interpolation == "nearest":
@@ -76,20 +80,45 @@ class Axis:
         tokens = np.clip(base.astype(np.int64)[:, None] + offsets, 0, self.count - 1)
         return tokens, weights
 
-    def matrix(self, pixels: np.ndarray, interpolation: Interpolation) -> tuple[slice, np.ndarray]:
-        """The taps as a matrix: the range of tokens involved, and the weights (n, tokens in range) float32."""
+    def bands(self, pixels: np.ndarray, interpolation: Interpolation) -> "list[Band]":
+        """The interpolation matrix, cut into the blocks along its diagonal that are not zero."""
         tokens, weights = self.taps(pixels, interpolation)
-        first, last = int(tokens.min()), int(tokens.max())
-        matrix = np.zeros((len(pixels), last - first + 1))
-        rows = np.arange(len(pixels))[:, None]
-        np.add.at(matrix, (rows, tokens - first), weights)
-        return slice(first, last + 1), matrix.astype(np.float32)
+        step = max(_BAND_PIXELS, _BAND_TOKENS * self.pitch)
+        return [
+            _band(tokens[start : start + step], weights[start : start + step], start)
+            for start in range(0, len(pixels), step)
+        ]
 
     @property
-    def _is_pixel_grid(self) -> bool:
+    def is_pixel_grid(self) -> bool:
         """Whether token i simply is pixel i, so that nothing is to interpolate."""
         plain = not self.view.flip and self.view.shift % self.size == 0
         return plain and self.pitch == 1 and self.origin == 0 and self.count >= self.size
+
+
+@dataclass(frozen=True)
+class Band:
+    """A block of an interpolation matrix.
+
+    Attributes
+    ----------
+    pixels : slice
+        Rows of the matrix: positions in the array of pixels asked for.
+    tokens : slice
+        Columns of the matrix.
+    matrix : (pixels, tokens) float32 array
+    """
+
+    pixels: slice
+    tokens: slice
+    matrix: np.ndarray
+
+
+def _band(tokens: np.ndarray, weights: np.ndarray, start: int) -> Band:
+    first, last = int(tokens.min()), int(tokens.max())
+    matrix = np.zeros((len(tokens), last - first + 1))
+    np.add.at(matrix, (np.arange(len(tokens))[:, None], tokens - first), weights)
+    return Band(slice(start, start + len(tokens)), slice(first, last + 1), matrix.astype(np.float32))
 
 
 def _cubic_kernel(distance: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 
 from patchfield.errors import FieldError
 from patchfield.field.axis import Interpolation
-from patchfield.field.grid import ColumnPass, Grid, gather, interpolate, project_tokens, strips
+from patchfield.field.grid import ColumnPass, Grid, gather, project_tokens, strips
 from patchfield.field.recipe import Recipe
 
 Region = tuple[slice, slice]
@@ -129,9 +129,9 @@ class FeatureField:
             When the weights have another number of channels, or the region leaves the image.
         """
         passes, (height, width) = self._passes(weights, region)
-        maps = torch.empty(weights.shape[1], height, width)
-        for rows in strips(height, width, maps.shape[0]):
-            maps[:, rows] = self._strip(passes, rows, bias)
+        maps = torch.zeros(np.shape(weights)[1], height, width)
+        for rows in strips(height, width, len(maps)):
+            _add_up(passes, rows, bias, maps[:, rows])
         return maps.numpy()
 
     def argmax(self, weights: np.ndarray, bias: np.ndarray | None = None, region: Region | None = None) -> np.ndarray:
@@ -153,7 +153,8 @@ class FeatureField:
         passes, (height, width) = self._passes(weights[:, 1:] - weights[:, :1], region)
         index = torch.empty(height, width, dtype=torch.uint8 if count <= 256 else torch.int32)
         for rows in strips(height, width, count):
-            maps = self._strip(passes, rows, offsets[1:] - offsets[0])
+            maps = torch.zeros(count - 1, rows.stop - rows.start, width)
+            _add_up(passes, rows, offsets[1:] - offsets[0], maps)
             index[rows] = _argmax_against_zero(maps, index.dtype)
         return index.numpy() if count <= 256 else index.numpy().astype(np.uint16)
 
@@ -165,13 +166,13 @@ class FeatureField:
         (channels, h, w) float32 array
         """
         rows, columns = self._pixels(region)
-        maps = np.empty((self.channels, len(rows), len(columns)), np.float32)
+        maps = np.zeros((self.channels, len(rows), len(columns)), np.float32)
         start = 0
         for block in self.blocks:
             for first in range(0, block.channels, _DENSE_CHANNELS):
                 last = min(first + _DENSE_CHANNELS, block.channels)
-                part = interpolate(block.grids, _channels(first, last), rows, columns, block.interpolation)
-                maps[start + first : start + last] = part.strip(slice(0, len(rows))).numpy()
+                part = ColumnPass(block.grids, _channels(first, last), rows, columns, block.interpolation)
+                part.add_to(torch.from_numpy(maps[start + first : start + last]), slice(0, len(rows)))
             start += block.channels
         return maps
 
@@ -206,18 +207,17 @@ class FeatureField:
         passes, start = [], 0
         for block in self.blocks:
             part = torch.from_numpy(np.ascontiguousarray(weights[start : start + block.channels]))
-            passes.append(interpolate(block.grids, _projection(part), rows, columns, block.interpolation))
+            passes.append(ColumnPass(block.grids, _projection(part), rows, columns, block.interpolation))
             start += block.channels
         return passes, (len(rows), len(columns))
 
-    @staticmethod
-    def _strip(passes: list[ColumnPass], rows: slice, bias: np.ndarray | None) -> torch.Tensor:
-        maps = passes[0].strip(rows)
-        for later in passes[1:]:
-            maps = maps + later.strip(rows)
-        if bias is not None:
-            maps = maps + torch.as_tensor(bias, dtype=torch.float32)[:, None, None]
-        return maps
+
+def _add_up(passes: list[ColumnPass], rows: slice, bias: np.ndarray | None, maps: torch.Tensor) -> None:
+    """Bias and all blocks, added to a strip of `maps` (K, h, W)."""
+    if bias is not None:
+        maps += torch.as_tensor(bias, dtype=torch.float32)[:, None, None]
+    for part in passes:
+        part.add_to(maps, rows)
 
 
 def _projection(weights: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
