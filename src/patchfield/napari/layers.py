@@ -1,0 +1,128 @@
+"""The layers that the plugin makes: found by what they carry, never by name; other people's are never touched."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.transforms.transform_utils import shear_to_matrix
+
+from patchfield.napari.sources import ImageSource
+
+METADATA_KEY = "patchfield"
+
+
+class Role(StrEnum):
+    """What a layer of ours is for."""
+
+    LABELS = "labels"
+    SEGMENTATION = "segmentation"
+    PROBABILITY = "probability"
+    UNCERTAINTY = "uncertainty"
+    PCA = "PCA"
+    CLUSTERS = "clusters"
+    SIMILARITY = "similarity"
+    ATTENTION = "attention"
+
+
+LABEL_ROLES = (Role.LABELS, Role.SEGMENTATION, Role.CLUSTERS)
+_LOOKS: dict[Role, dict[str, Any]] = {
+    Role.LABELS: {"opacity": 0.9},
+    Role.SEGMENTATION: {"opacity": 0.45},
+    Role.CLUSTERS: {"opacity": 0.6},
+    Role.PROBABILITY: {"opacity": 0.75, "colormap": "viridis", "contrast_limits": (0, 1)},
+    Role.UNCERTAINTY: {"opacity": 0.75, "colormap": "inferno", "contrast_limits": (0, 1)},
+    Role.SIMILARITY: {"opacity": 0.75, "colormap": "turbo", "contrast_limits": (0, 1)},
+    Role.ATTENTION: {"opacity": 0.75, "colormap": "inferno", "contrast_limits": (0, 1)},
+    Role.PCA: {"opacity": 1.0, "rgb": True},
+}
+
+
+def is_ours(layer: Layer) -> bool:
+    return METADATA_KEY in layer.metadata
+
+
+def find(viewer: ViewerModel, source: ImageSource, role: Role) -> Layer | None:
+    """Our layer of that role for that image, whatever it is called by now."""
+    mark = {"role": str(role), "image": source.id}
+    return next((layer for layer in viewer.layers if layer.metadata.get(METADATA_KEY) == mark), None)
+
+
+def images(viewer: ViewerModel) -> list[Image]:
+    """The image layers that are not ours, topmost first."""
+    return [layer for layer in reversed(viewer.layers) if isinstance(layer, Image) and not is_ours(layer)]
+
+
+def create(viewer: ViewerModel, source: ImageSource, role: Role, data: np.ndarray, **looks: Any) -> Layer:
+    """Add a layer of ours over its image: results below the labels, everything else in place as it was.
+
+    Parameters
+    ----------
+    data : ndarray
+        With the image's axes (see :attr:`ImageSource.axes`), or its last two.
+    """
+    kind = Labels if role in LABEL_ROLES else Image
+    axes = source.axes if data.ndim == len(source.axes) and role in LABEL_ROLES else source.axes[-2:]
+    layer = kind(
+        data,
+        name=f"{source.name} {role}",
+        metadata={METADATA_KEY: {"role": str(role), "image": source.id}},
+        **(_LOOKS[role] | looks),
+        **placement(source.layer, axes),
+    )
+    selection = set(viewer.layers.selection)
+    viewer.layers.insert(_height(viewer, source, role), layer)
+    if role is not Role.LABELS:
+        viewer.layers.selection = selection
+    return layer
+
+
+def placement(image: Layer, axes: Sequence[int]) -> dict[str, Any]:
+    """The transforms of some of an image's axes, as arguments of a layer: where it is, there ours go."""
+    chosen = np.asarray(axes, dtype=int)
+    block = np.ix_(chosen, chosen)
+    homogeneous = np.append(chosen, image.ndim)
+    shear = np.asarray(image.shear)
+    shear = shear_to_matrix(shear, ndim=image.ndim) if shear.ndim == 1 else shear
+    return {
+        "scale": np.asarray(image.scale)[chosen],
+        "translate": np.asarray(image.translate)[chosen],
+        "rotate": np.asarray(image.rotate)[block],
+        "shear": shear[block],
+        "affine": np.asarray(image.affine)[np.ix_(homogeneous, homogeneous)],
+        "units": tuple(image.units[axis] for axis in chosen),
+        "axis_labels": tuple(image.axis_labels[axis] for axis in chosen),
+    }
+
+
+def follow(layer: Layer, source: ImageSource) -> None:
+    """Put a layer of ours where its image is now."""
+    for name, value in placement(source.layer, source.axes[-layer.ndim :]).items():
+        setattr(layer, name, value)
+
+
+def colormap(colors: dict[int, str]) -> DirectLabelColormap:
+    """Label value -> colour; every other value is invisible."""
+    return DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colors})
+
+
+def forget_history(labels: Labels) -> None:
+    """Make undo start anew: napari would write old pixels into data that was replaced since."""
+    mode = labels.mode
+    # A layer that becomes uneditable drops its history; there is no other public way (napari 0.9).
+    labels.editable = False
+    labels.editable = True
+    labels.mode = mode
+
+
+def _height(viewer: ViewerModel, source: ImageSource, role: Role) -> int:
+    """Where in the stack of layers: labels on top, results below them, explanations below results."""
+    top = len(viewer.layers)
+    if role is Role.LABELS:
+        return top
+    above = (Role.LABELS,) if role is Role.SEGMENTATION else (Role.LABELS, Role.SEGMENTATION)
+    found = [find(viewer, source, other) for other in above]
+    return min((viewer.layers.index(layer) for layer in found if layer is not None), default=top)

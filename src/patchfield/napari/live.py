@@ -1,0 +1,136 @@
+"""The live probe: learns from every stroke, latest wins, and says when its answer is out of date."""
+
+from functools import partial
+
+from psygnal import Signal
+
+from patchfield.napari.classes import ClassTable
+from patchfield.napari.jobs import Job, Runner, Slot
+from patchfield.napari.updates import (
+    Counted,
+    Drawn,
+    Labelled,
+    Learned,
+    Show,
+    Target,
+    Unlearned,
+    Updated,
+    UpdateRequest,
+    UpdateStep,
+    agreement_of_strokes,
+    training_pairs,
+    update,
+)
+from patchfield.probe import Agreement, ClassInfo, LinearProbe
+
+
+class Live:
+    """The probe, and the jobs that keep it and its segmentation up to date.
+
+    Parameters
+    ----------
+    runner : Runner
+    classes : ClassTable
+        Gets the numbers of painted pixels.
+    """
+
+    changed = Signal()
+    """Something that the status line shows."""
+    drawn = Signal(object)
+    """A piece of a result (Drawn) is there."""
+    withdrawn = Signal()
+    """There is no probe any more: results are to be cleared."""
+    failed = Signal(object)
+    """An update failed with an exception."""
+
+    def __init__(self, runner: Runner, classes: ClassTable) -> None:
+        self.classes = classes
+        self.probe: LinearProbe | None = None
+        self.loaded: LinearProbe | None = None
+        self.following = True
+        self.show, self.shown_class = Show.SEGMENTATION, 1
+        self.stale = False
+        self.seconds: float | None = None
+        self.agreement: Agreement | None = None
+        self._updates = Slot(runner, self.changed.emit)
+        self._agreements = Slot(runner)
+        self._strokes = 0
+
+    @property
+    def updating(self) -> bool:
+        return self._updates.busy
+
+    def strokes_changed(self, labelled: tuple[Labelled, ...], target: Target | None) -> None:
+        """New strokes: learn from them, or remember that they were not learned from."""
+        self._strokes += 1
+        self.stale = True
+        self.agreement = None
+        self._agreements.cancel()
+        self._submit(labelled, target, fit=self.following, interrupt=True)
+
+    def learn(self, labelled: tuple[Labelled, ...], target: Target | None) -> None:
+        """Learn from the strokes as they are, for example because their features are better now."""
+        self._submit(labelled, target, fit=True)
+
+    def predict(self, labelled: tuple[Labelled, ...], target: Target | None) -> None:
+        """Segment another plane, or show something else of it; learn only what is overdue."""
+        self._submit(labelled, target, fit=self.stale and self.following)
+
+    def adopt(self, probe: LinearProbe | None) -> None:
+        """Use a probe that was loaded, until strokes of two classes make another."""
+        self._updates.cancel()
+        self.loaded = self.probe = probe
+
+    def restart(self) -> None:
+        """Features are made in another way: forget what was learned from the old ones."""
+        self._updates.cancel()
+        self._agreements.cancel()
+        self.loaded = self.probe = self.agreement = self.seconds = None
+
+    def close(self) -> None:
+        self._updates.cancel()
+        self._agreements.cancel()
+
+    def _submit(
+        self, labelled: tuple[Labelled, ...], target: Target | None, *, fit: bool, interrupt: bool = False
+    ) -> None:
+        classes = {entry.value: ClassInfo(entry.name, entry.color) for entry in self.classes}
+        request = UpdateRequest(labelled, classes, self.probe, self.loaded, fit, target, self.show, self.shown_class)
+        on_step = partial(self._on_step, self._strokes, labelled)
+        self._updates.submit(Job(partial(update, request), on_step, self._on_error), interrupt=interrupt)
+        self.changed.emit()
+
+    def _on_step(self, strokes: int, labelled: tuple[Labelled, ...], step: UpdateStep) -> None:
+        match step:
+            case Counted(pixels):
+                self.classes.count(pixels)
+            case Learned(probe):
+                self.probe = probe
+                self.stale = strokes != self._strokes
+            case Unlearned():
+                self.probe = self.loaded
+                self.stale = False
+                if self.probe is None:
+                    self.withdrawn.emit()
+            case Drawn():
+                self.drawn.emit(step)
+                return
+            case Updated(seconds):
+                self.seconds = seconds
+                self._validate(labelled)
+        self.changed.emit()
+
+    def _validate(self, labelled: tuple[Labelled, ...]) -> None:
+        """Hold out strokes to see how well they are predicted, beside everything else."""
+        if self.probe is None or self.probe is self.loaded or self.stale:
+            return
+        work = partial(agreement_of_strokes, training_pairs(labelled))
+        self._agreements.submit(Job(work, self._on_agreement, self._on_error), interrupt=True)
+
+    def _on_agreement(self, agreement: Agreement | None) -> None:
+        self.agreement = agreement
+        self.changed.emit()
+
+    def _on_error(self, error: Exception) -> None:
+        self.failed.emit(error)
+        self.changed.emit()

@@ -1,0 +1,22 @@
+"""Telling the user what went wrong."""
+
+import logging
+
+from napari.utils.notifications import ErrorNotification, notification_manager, show_error
+
+from patchfield.errors import PatchfieldError
+
+logger = logging.getLogger(__name__)
+
+
+def tell(error: Exception) -> None:
+    """Show an error as a napari notification.
+
+    Errors that a user can act on are one sentence. Anything else is a defect of ours: the traceback goes to the log
+    and behind the notification's button.
+    """
+    if isinstance(error, PatchfieldError):
+        show_error(str(error))
+        return
+    logger.error("Unexpected error in the Patchfield plugin", exc_info=error)
+    notification_manager.dispatch(ErrorNotification(error))

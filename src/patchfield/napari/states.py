@@ -1,0 +1,136 @@
+"""What the user is told about where things stand: one sentence, always true."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """The states of an annotation, in the order in which they usually come."""
+
+    NO_IMAGE = "no image"
+    LOADING_WEIGHTS = "loading weights"
+    COMPUTING = "computing features"
+    STOPPED = "stopped"
+    NEED_CLASSES = "need classes"
+    LIVE = "live"
+    STALE = "stale"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far something is: `done` of `total` `unit`; an unknown total is 0."""
+
+    done: int
+    total: int
+    unit: str
+
+    def __str__(self) -> str:
+        if self.unit == "bytes":
+            done, total = self.done / 1e6, self.total / 1e6
+            return f"{done:.0f} of {total:.0f} MB" if self.total else f"{done:.0f} MB"
+        return f"{self.done} of {self.total} {self.unit}"
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that the state depends on.
+
+    Attributes
+    ----------
+    image : str or None
+        Name of the chosen image.
+    backbone : str
+        What the features are made with.
+    loading, extracting : Progress or None
+        Of the weights and of the features, while they go on.
+    problem : str or None
+        Why there are no features, when something went wrong or was stopped.
+    has_field : bool
+        Whether the plane on view has features, be they of the first view only.
+    painted : int
+        Classes with strokes that take part.
+    has_probe, stale, live : bool
+        Whether something can segment; whether strokes were made that it does not know; whether it follows them.
+    updating : bool
+        Whether a new segmentation is under way.
+    seconds, agreement : float or None
+        How long the last update took; the agreement of strokes that were held out.
+    """
+
+    image: str | None = None
+    backbone: str = ""
+    loading: Progress | None = None
+    extracting: Progress | None = None
+    problem: str | None = None
+    has_field: bool = False
+    painted: int = 0
+    has_probe: bool = False
+    stale: bool = False
+    live: bool = True
+    updating: bool = False
+    seconds: float | None = None
+    agreement: float | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """A state, the sentence that says it, and a progress where something goes on."""
+
+    state: State
+    sentence: str
+    progress: Progress | None = None
+
+
+def describe(situation: Situation) -> Status:
+    """The state that a situation amounts to.
+
+    Examples
+    --------
+    >>> describe(Situation(image="steel", has_field=True, painted=1)).sentence
+    'Paint a second class: two are needed.'
+    """
+    s = situation
+    if s.image is None:
+        return Status(State.NO_IMAGE, "Open or drop an image to begin.")
+    if s.loading is not None:
+        amount = f": {s.loading}" if s.loading.done else ""
+        return Status(State.LOADING_WEIGHTS, f"Loading {s.backbone}{amount}", s.loading)
+    if not s.has_field:
+        return _without_features(s)
+    if s.stale and not s.live:
+        return Status(State.STALE, "The strokes changed: press Update (Shift+S).", s.extracting)
+    if not s.has_probe:
+        return Status(State.NEED_CLASSES, _what_to_paint(s.painted), s.extracting)
+    return Status(State.LIVE, _live(s), s.extracting)
+
+
+def _without_features(s: Situation) -> Status:
+    if s.problem is not None:
+        return Status(State.STOPPED, s.problem)
+    if s.extracting is None:
+        return Status(State.COMPUTING, "Computing features")
+    hint = "" if s.painted >= 2 else "; you can paint meanwhile"
+    return Status(State.COMPUTING, f"Computing features: {s.extracting}{hint}", s.extracting)
+
+
+def _what_to_paint(painted: int) -> str:
+    if painted == 0:
+        return "Paint a few thin strokes of at least two classes."
+    if painted == 1:
+        return "Paint a second class: two are needed."
+    return "Learning from the strokes"
+
+
+def _live(s: Situation) -> str:
+    parts = ["Live" if s.live else "Segmented"]
+    if s.updating:
+        parts.append("updating")
+    elif s.seconds is not None:
+        parts.append(f"updated in {s.seconds:.2f} s")
+    if s.agreement is not None:
+        parts.append(f"agreement {s.agreement:.2f}")
+    if s.extracting is not None:
+        parts.append(f"refining features, {s.extracting}")
+    elif s.problem is not None:
+        parts.append(s.problem)
+    return " · ".join(parts)

@@ -1,0 +1,201 @@
+"""From strokes to a new segmentation: what runs, off the GUI thread, after every stroke."""
+
+import copy
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from patchfield.field import FeatureField, Region
+from patchfield.napari.sources import Plane
+from patchfield.probe import Agreement, ClassInfo, LinearProbe, stroke_agreement
+
+BLOCK = 2048
+"""Side of the pieces in which larger images are segmented, the ones in view first."""
+
+
+class Show(StrEnum):
+    """What is shown of a prediction."""
+
+    SEGMENTATION = "segmentation"
+    PROBABILITY = "probability"
+    UNCERTAINTY = "uncertainty"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A painted plane: its labels and, once computed, its field."""
+
+    plane: Plane
+    labels: np.ndarray
+    field: FeatureField | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """The plane to segment, and the part of it that is in view."""
+
+    plane: Plane
+    field: FeatureField
+    view: Region
+
+
+@dataclass(frozen=True)
+class UpdateRequest:
+    """Everything an update needs, taken on the GUI thread.
+
+    Attributes
+    ----------
+    labelled : tuple of Labelled
+        All painted planes of all images.
+    classes : dict
+        Names and colours.
+    probe : LinearProbe or None
+        The last one, from which fitting goes on.
+    fallback : LinearProbe or None
+        What to segment with when the strokes do not suffice.
+    fit : bool
+        Whether to learn from the strokes, or only to segment with `probe`.
+    target : Target or None
+        Nothing to segment while its field is not there.
+    show : Show
+    shown_class : int
+        Of which class the probability is shown.
+    """
+
+    labelled: tuple[Labelled, ...]
+    classes: dict[int, ClassInfo]
+    probe: LinearProbe | None
+    fallback: LinearProbe | None
+    fit: bool
+    target: Target | None
+    show: Show
+    shown_class: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many pixels of each class are painted."""
+
+    pixels: dict[int, int]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A probe that knows the strokes."""
+
+    probe: LinearProbe
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A piece of a result."""
+
+    plane: Plane
+    show: Show
+    region: Region
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Updated:
+    """The results of the plane are whole again, after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Unlearned:
+    """The strokes do not suffice (any more) to learn from."""
+
+
+UpdateStep = Counted | Learned | Unlearned | Drawn | Updated
+
+
+def update(request: UpdateRequest) -> Generator[UpdateStep, None, None]:
+    """Count the strokes, learn from them, segment the plane in view."""
+    start = time.perf_counter()
+    counts = [count(entry.labels) for entry in request.labelled]
+    yield Counted(_sum(counts))
+    probe = request.probe
+    if request.fit:
+        if len(_sum(_counts_with_field(request, counts))) < 2:
+            yield Unlearned()
+            probe = request.fallback
+        else:
+            probe = copy.copy(probe) if probe is not None else LinearProbe()
+            probe.fit(training_pairs(request.labelled), classes=request.classes)
+            yield Learned(probe)
+    if probe is None or request.target is None:
+        return
+    yield from draw(probe, request.target, request.show, request.shown_class)
+    yield Updated(time.perf_counter() - start)
+
+
+def draw(probe: LinearProbe, target: Target, show: Show, shown_class: int) -> Iterator[Drawn]:
+    """The segmentation of a plane and the map that is shown beside it, piece by piece."""
+    for region in regions(target.field.shape, target.view):
+        yield Drawn(target.plane, Show.SEGMENTATION, region, probe.segment(target.field, region))
+        if show is Show.UNCERTAINTY:
+            yield Drawn(target.plane, show, region, probe.uncertainty(target.field, region))
+        elif show is Show.PROBABILITY:
+            yield Drawn(target.plane, show, region, _probability(probe, target.field, region, shown_class))
+
+
+def agreement_of_strokes(pairs: list[tuple[FeatureField, np.ndarray]]) -> Iterator[Agreement | None]:
+    """How well whole strokes are predicted that were held out; None while there are too few."""
+    yield stroke_agreement(pairs)
+
+
+def training_pairs(labelled: tuple[Labelled, ...]) -> list[tuple[FeatureField, np.ndarray]]:
+    return [(entry.field, entry.labels) for entry in labelled if entry.field is not None]
+
+
+def count(labels: np.ndarray) -> dict[int, int]:
+    """Pixels of each label value but 0."""
+    pixels = np.bincount(labels[labels > 0])
+    return {int(value): int(pixels[value]) for value in np.flatnonzero(pixels)}
+
+
+def _counts_with_field(request: UpdateRequest, counts: list[dict[int, int]]) -> list[dict[int, int]]:
+    return [counted for entry, counted in zip(request.labelled, counts, strict=True) if entry.field is not None]
+
+
+def regions(shape: tuple[int, int], view: Region, block: int = BLOCK) -> list[Region]:
+    """Pieces that cover an image, those nearest to the middle of the view first.
+
+    Examples
+    --------
+    >>> regions((100, 100), (slice(0, 10), slice(0, 10)))
+    [(slice(0, 100, None), slice(0, 100, None))]
+    """
+    pieces = [
+        (slice(row, min(row + block, shape[0])), slice(column, min(column + block, shape[1])))
+        for row in range(0, shape[0], block)
+        for column in range(0, shape[1], block)
+    ]
+    return sorted(pieces, key=lambda piece: sum(_distance(a, b) for a, b in zip(piece, view, strict=True)))
+
+
+def _distance(piece: slice, view: slice) -> int:
+    """Pixels between the middle of the view and a piece; 0 inside of it."""
+    middle = (view.start + view.stop) // 2
+    return max(piece.start - middle, 0, middle - piece.stop + 1)
+
+
+def _probability(probe: LinearProbe, field: FeatureField, region: Region, value: int) -> np.ndarray:
+    place = np.flatnonzero(probe.values == value)
+    if not len(place):
+        rows, columns = region
+        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
+    return probe.probabilities(field, region)[place[0]]
+
+
+def _sum(counts: list[dict[int, int]]) -> dict[int, int]:
+    total: dict[int, int] = {}
+    for counted in counts:
+        for value, pixels in counted.items():
+            total[value] = total.get(value, 0) + pixels
+    return total
