@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from patchfield.errors import FieldError
-from patchfield.field import estimate, extract, extraction
+from patchfield.field import estimate, extract, extraction, store
 
 SAMPLINGS = [
     "fast",
@@ -134,6 +134,13 @@ def test_the_estimate_is_what_the_field_takes(patch_means, noise):
     assert expected.nbytes == field.nbytes
     assert expected.views == 4
     assert expected.tiles == len(backbone.crops)
+
+
+def test_the_tokens_of_a_very_large_image_lie_on_disk(patch_means, noise, monkeypatch):
+    in_memory = extract(noise, patch_means((2, 2, 4), tile=40), "phases(2)")
+    monkeypatch.setattr(store, "_ON_DISK_FROM", 1000)
+    on_disk = extract(noise, patch_means((2, 2, 4), tile=40), "phases(2)")
+    np.testing.assert_array_equal(on_disk.dense(), in_memory.dense())
 
 
 def test_unknown_interpolation_is_refused(patch_means, noise):

@@ -12,6 +12,7 @@ from patchfield.field.axis import Interpolation, check_interpolation
 from patchfield.field.field import Block, FeatureField
 from patchfield.field.grid import Grid
 from patchfield.field.recipe import Recipe
+from patchfield.field.store import empty_tokens
 from patchfield.field.tiles import Tiling, tile_axis
 from patchfield.field.views import Sampling, View
 from patchfield.images import Contrast, ImageSettings, ModelImage, model_image

@@ -1,12 +1,15 @@
 """Fields on disk: one safetensors file, tokens as they are and geometry as JSON in the header.
 
-The file is memory-mapped when opened, so the field of a very large image costs only what is looked at.
+The file is memory-mapped when opened, so the field of a very large image costs only what is looked at. The tokens of
+a very large image lie on disk from the start, in a temporary file without a name that ends with the field.
 """
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -20,6 +23,18 @@ from patchfield.field.recipe import Recipe
 from patchfield.field.views import AxisView
 
 _KEY, _VERSION = "patchfield.field", 1
+
+_ON_DISK_FROM = 1 << 30
+"""Bytes of one view's tokens from which they are kept in a file: a ViT's at about 16,000 x 16,000 pixels."""
+
+
+def empty_tokens(rows: int, columns: int, channels: int) -> torch.Tensor:
+    """Zeros (rows, columns, channels) float16 for the tokens of one view, in memory or, if very large, on disk."""
+    shape = (rows, columns, channels)
+    if np.prod(shape, dtype=np.int64) * torch.float16.itemsize < _ON_DISK_FROM:
+        return torch.zeros(shape, dtype=torch.float16)
+    with tempfile.TemporaryFile(prefix="patchfield-") as file:  # the mapping keeps the nameless file alive
+        return torch.from_numpy(np.memmap(file, np.float16, "w+", shape=shape))
 
 
 def save_field(field: FeatureField, path: str | Path) -> None:
