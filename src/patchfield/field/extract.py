@@ -211,7 +211,7 @@ class _Canvas:
 
     def __init__(self, tiling: Tiling, levels: Sequence[Level]) -> None:
         self.tiling, self._levels = tiling, levels
-        self._tokens = [torch.zeros(*_counts(tiling, level), level.channels, dtype=torch.float16) for level in levels]
+        self._tokens = [empty_tokens(*_counts(tiling, level), level.channels) for level in levels]
         self._fades = [
             tuple(torch.from_numpy(axis.fade(level)) for axis in (tiling.rows, tiling.columns)) for level in levels
         ]
