@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, t
 
 from patchfield.errors import PatchfieldError
 
@@ -38,12 +39,12 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """One of "gain", "loss", "no measurable change", "too few images"."""
+        """One of "higher", "lower", "no measurable change", "too few images"."""
         if self.count < FEWEST_IMAGES:
             return "too few images"
         if not self.measurable:
             return "no measurable change"
-        return "gain" if self.mean > 0 else "loss"
+        return "higher" if self.mean > 0 else "lower"
 
 
 def paired_bootstrap(
@@ -54,9 +55,12 @@ def paired_bootstrap(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Difference:
-    """Percentile bootstrap of the mean difference of two scores that were taken on the same images.
+    """Bootstrap interval of the mean difference of two scores that were taken on the same images.
 
-    Images are resampled with replacement, both scores of an image together (Efron and Tibshirani 1993, chapter 13).
+    Images are resampled with replacement, both scores of an image together. The plain percentile interval is too narrow
+    for the handful of images of a micrograph set; this is the expanded percentile interval (Hesterberg, The American
+    Statistician 69, 2015, section 5): deviations grow by ``sqrt(n / (n - 1))`` and the quantiles are those at which a
+    normal distribution reaches the limits of Student's t. For many images it is the percentile interval.
 
     Parameters
     ----------
@@ -64,7 +68,8 @@ def paired_bootstrap(
         One score per image, in the same order. Average over seeds first: seeds are not further images.
     groups : (n,) optional
         Data set of each image. Images are then resampled within each set, and the mean is that of the sets' means, so
-        that a set with many images does not outvote the others.
+        that a set with many images does not outvote the others. A set of a single image adds nothing to the width of
+        the interval: its own spread is unknown.
     resamples : int
         Number of resamples.
     confidence : float
@@ -84,7 +89,7 @@ def paired_bootstrap(
     Examples
     --------
     >>> paired_bootstrap([0.5, 0.6, 0.4, 0.5, 0.7, 0.6], [0.6, 0.7, 0.6, 0.6, 0.8, 0.7]).verdict
-    'gain'
+    'higher'
     """
     before, after = np.asarray(before, float), np.asarray(after, float)
     difference = after - before if before.shape == after.shape else np.array(np.nan)
@@ -96,7 +101,9 @@ def paired_bootstrap(
     generator = np.random.default_rng(seed)
     strata = _strata(difference, groups)
     means = np.mean([_resampled_means(stratum, resamples, generator) for stratum in strata], axis=0)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    degrees = max(1, difference.size - len(strata))
+    tail = norm.cdf(t.ppf((1 - confidence) / 2, degrees))
+    low, high = np.quantile(means, [tail, 1 - tail])
     mean = np.mean([stratum.mean() for stratum in strata])
     return Difference(float(mean), float(low), float(high), difference.size, confidence)
 
@@ -109,6 +116,8 @@ def _strata(difference: NDArray, groups: ArrayLike | None) -> list[NDArray]:
 
 
 def _resampled_means(values: NDArray, resamples: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Means of resamples; the counts of a resample are multinomial, which needs no (resamples, n) index array."""
-    counts = generator.multinomial(values.size, np.full(values.size, 1 / values.size), size=resamples)
-    return counts @ values / values.size
+    """Expanded means of resamples; their counts are multinomial, which needs no (resamples, n) index array."""
+    count, mean = values.size, values.mean()
+    counts = generator.multinomial(count, np.full(count, 1 / count), size=resamples)
+    expansion = np.sqrt(count / max(1, count - 1))
+    return mean + expansion * (counts @ (values - mean)) / count
