@@ -1,0 +1,159 @@
+"""Names and files to backbones."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from patchfield.backbones.base import Backbone
+from patchfield.backbones.checkpoints import SUFFIXES, Checkpoint, read_checkpoint, read_header
+from patchfield.backbones.conversion import Role
+from patchfield.backbones.devices import Precision
+from patchfield.backbones.download import Progress, fetch, weights_folder
+from patchfield.backbones.registry import FILTERS, WEIGHTS, Weight, find_weight, unknown_name
+from patchfield.backbones.vit import AttentionMaps, ViT
+from patchfield.errors import BackboneError
+
+
+def load_backbone(
+    backbone: str | os.PathLike[str] | Backbone,
+    *,
+    device: str | torch.device = "auto",
+    stride: int | None = None,
+    blocks: int | Sequence[int] | None = None,
+    weights: Role = "teacher",
+    attention: bool = False,
+    precision: Precision = "auto",
+    progress: Progress | None = None,
+) -> Backbone:
+    """A backbone by name or from a checkpoint file.
+
+    Parameters
+    ----------
+    backbone : str, Path or Backbone
+        ``"filters"`` (embedded), a name listed by :func:`models` (downloaded on first use), or the path of a
+        checkpoint of DINO, DINOv2, NeCo, SelfPatch, timm or Patchfield. A loaded backbone is returned as it is.
+    device : str or torch.device
+        ``"auto"``: CUDA where there is one, else MPS (Apple), else the CPU.
+    stride : int, optional
+        Distance of tokens in pixels, at most the patch's side (the default).
+    blocks : int or sequence of int, optional
+        Which blocks' tokens, concatenated; negative numbers count from the last (the default).
+    weights : {"teacher", "student"}
+        Which network, where both were released or saved (NeCo, training checkpoints).
+    attention : bool
+        The attention maps of the class token instead of the tokens, one channel per head.
+    precision : {"auto", "fp32", "bf16", "fp16"}
+        Of the matrix products; ``"auto"`` is bf16 or fp16 on NVIDIA GPUs and fp32 elsewhere.
+    progress : callable, optional
+        Called with (bytes done, bytes in all) during a download; raise from it to cancel.
+
+    Raises
+    ------
+    BackboneError
+        For an unknown name (with the closest ones), a file that cannot be used, options that do not apply, or a
+        download without a network (with what to fetch and where to put it).
+
+    Examples
+    --------
+    >>> load_backbone("filters").name
+    'filters'
+    >>> load_backbone("neco-small", stride=7)                               # doctest: +SKIP
+    """
+    if isinstance(backbone, Backbone):
+        return backbone
+    name = os.fspath(backbone)
+    if name == FILTERS.name:
+        return _load_filters(stride is not None or blocks is not None or attention or weights != "teacher")
+    student = weights == "student"
+    if weights not in ("teacher", "student"):
+        raise BackboneError(f"weights='{weights}' is unknown: give 'teacher' or 'student'.")
+    checkpoint, name = _read(name, student, progress)
+    vit = ViT(
+        checkpoint.spec,
+        checkpoint.state,
+        name,
+        stride=stride,
+        blocks=blocks,
+        device=device,
+        precision=precision,
+        options={"weights": weights} if student else {},
+    )
+    return AttentionMaps(vit) if attention else vit
+
+
+def models() -> list[Weight]:
+    """All backbones that :func:`load_backbone` knows by name.
+
+    The embedded filters first, then what training exported into the folder of weights, then the published ones.
+
+    Examples
+    --------
+    >>> models()[0].name
+    'filters'
+    """
+    return [FILTERS, *_exported(), *WEIGHTS]
+
+
+def _load_filters(with_options: bool) -> Backbone:
+    if with_options:
+        raise BackboneError("'filters' takes no stride, blocks, weights or attention: choose a transformer for these.")
+    from patchfield.backbones.filters import FilterBank
+
+    return FilterBank()
+
+
+def _read(name: str, student: bool, progress: Progress | None) -> tuple[Checkpoint, str]:
+    """The checkpoint behind a name or path, and what the backbone will be called."""
+    weight = find_weight(name)
+    role: Role = "student" if student else "teacher"
+    if weight is not None:
+        assert weight.source is not None
+        if student and weight.source.student_file is None:
+            raise BackboneError(f"'{name}' was released as one network: leave out weights='student'.")
+        path = fetch(weight, student, progress)
+        return read_checkpoint(path, role).as_weight(weight, path), name
+    exported = weights_folder() / f"{name}.safetensors"
+    if exported.is_file():
+        return read_checkpoint(exported, role), name
+    path = Path(name).expanduser()
+    if not path.exists():
+        if path.suffix in SUFFIXES:
+            raise BackboneError(f"There is no checkpoint file '{path}'.")
+        raise unknown_name(name, [known.name for known in models()])
+    return read_checkpoint(path, role), str(path.resolve())
+
+
+def _exported() -> list[Weight]:
+    """What :func:`export_checkpoint` wrote into the folder of weights."""
+    known = {weight.name for weight in (FILTERS, *WEIGHTS)}
+    found = []
+    for path in sorted(weights_folder().glob("*.safetensors")):
+        try:
+            header = read_header(path)
+        except BackboneError:  # said when it is loaded; a list is no place for it
+            continue
+        if header is None or path.stem in known:
+            continue
+        spec = header.spec
+        found.append(
+            Weight(
+                name=path.stem,
+                summary=str(header.details.get("summary", "Trained on this machine")),
+                licence=str(header.details.get("licence", "yours")),
+                paper="",
+                source=None,
+                size=path.stat().st_size,
+                parameters=header.parameters,
+                architecture=spec.describe(),
+                patch=spec.patch,
+                grid=spec.grid,
+                registers=spec.registers,
+                channels=spec.channels,
+                mean=spec.mean,
+                std=spec.std,
+                positions=spec.positions,
+            )
+        )
+    return found

@@ -1,0 +1,174 @@
+"""What a vision transformer is: everything needed to build it and feed it, read off its weights' shapes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from math import isqrt
+from typing import Any, Self, cast
+
+import torch
+from timm.layers import Mlp, SwiGLUPacked
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+from patchfield.backbones.positions import PositionRule
+from patchfield.backbones.registry import IMAGENET_MEAN, IMAGENET_STD
+from patchfield.errors import BackboneError
+
+State = Mapping[str, torch.Tensor]
+
+_HEAD_CHANNELS = 64
+"""Channels per attention head in all published models of this family; shapes do not tell."""
+
+
+@dataclass(frozen=True)
+class ViTSpec:
+    """Shape of a vision transformer, its positional rule and the statistics of its input.
+
+    Attributes
+    ----------
+    channels, depth, heads : int
+        Length of a token, number of blocks, attention heads per block.
+    patch, grid : int
+        Side of a patch in pixels, and patches along a side of the (square) images it was trained on.
+    registers : int
+        Register tokens.
+    class_token : bool
+        SelfPatch has none.
+    mlp_width : int
+        Rows of the first linear layer of the MLP.
+    swiglu : bool
+        Gated MLP, as in DINOv2 giant.
+    layer_scale, qkv_bias : bool
+    positions : {"scaled", "exact"}
+        See :mod:`patchfield.backbones.positions`.
+    mean, std : tuple of float
+        Statistics of red, green and blue (0..1) that input is standardised with.
+    """
+
+    channels: int
+    depth: int
+    heads: int
+    patch: int
+    grid: int
+    registers: int
+    class_token: bool
+    mlp_width: int
+    swiglu: bool
+    layer_scale: bool
+    qkv_bias: bool
+    positions: PositionRule
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    @property
+    def native_side(self) -> int:
+        """Side in pixels of the images it was trained on."""
+        return self.patch * self.grid
+
+    @property
+    def prefix(self) -> int:
+        """Class and register tokens together."""
+        return self.registers + self.class_token
+
+    def build(self, drop_path: float = 0.0) -> VisionTransformer:
+        """A timm model of this shape, on the meta device: load weights with ``assign=True``.
+
+        Class and register tokens carry their own encodings (timm's ``no_embed_class``), for every family.
+        """
+        with torch.device("meta"):
+            return VisionTransformer(
+                img_size=self.native_side,
+                patch_size=self.patch,
+                num_classes=0,
+                global_pool="",
+                embed_dim=self.channels,
+                depth=self.depth,
+                num_heads=self.heads,
+                mlp_ratio=self.mlp_width / self.channels,
+                qkv_bias=self.qkv_bias,
+                init_values=1.0 if self.layer_scale else None,
+                class_token=self.class_token,
+                no_embed_class=True,
+                reg_tokens=self.registers,
+                drop_path_rate=drop_path,
+                norm_layer=partial(nn.LayerNorm, eps=1e-6),
+                mlp_layer=cast(type[nn.Module], SwiGLUPacked if self.swiglu else Mlp),
+                act_layer=nn.SiLU if self.swiglu else nn.GELU,
+            )
+
+    def describe(self) -> str:
+        """One phrase for people, such as ``12 blocks of 384 channels, patch 14, 37 x 37 patches, 4 registers``."""
+        registers = f"{self.registers} registers" if self.registers else "no registers"
+        return (
+            f"{self.depth} blocks of {self.channels} channels, patch {self.patch}, "
+            f"{self.grid} x {self.grid} patches, {registers}{'' if self.class_token else ', no class token'}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary of plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The inverse of :meth:`to_json`; raises TypeError when a value is missing or too many."""
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**fields)
+
+    @classmethod
+    def of(cls, state: State, positions: PositionRule | None = None, heads: int | None = None) -> Self:
+        """Infer a transformer from the shapes of its weights.
+
+        Parameters
+        ----------
+        state : mapping of str to Tensor
+            Under timm's names, encodings of patches only in ``pos_embed``.
+        positions : {"scaled", "exact"}, optional
+            By default DINOv2's: ``"exact"`` with registers, else ``"scaled"``.
+        heads : int, optional
+            By default one per 64 channels, as all published models have.
+
+        Raises
+        ------
+        BackboneError
+            When the shapes are not those of a vision transformer for RGB images.
+        """
+        channels, colours, patch, patch_columns = _shape(state, "patch_embed.proj.weight", 4)
+        encodings = _shape(state, "pos_embed", 3)[1]
+        grid = isqrt(encodings)
+        if colours != 3 or patch != patch_columns or grid * grid != encodings:
+            raise BackboneError(
+                f"The weights are of a transformer for {colours}-channel patches of {patch} x {patch_columns} pixels "
+                f"with {encodings} encodings: only square grids of square RGB patches are supported."
+            )
+        if heads is None and channels % _HEAD_CHANNELS:
+            raise BackboneError(
+                f"The number of attention heads for {channels} channels is unknown: it is one per 64 channels in the "
+                "published models; export the model with patchfield.backbones.export_checkpoint, which records it."
+            )
+        registers = state["reg_token"].shape[1] if "reg_token" in state else 0
+        mlp_width = _shape(state, "blocks.0.mlp.fc1.weight", 2)[0]
+        return cls(
+            channels=channels,
+            depth=1 + max(int(match[1]) for key in state if (match := re.match(r"blocks\.(\d+)\.", key))),
+            heads=heads or channels // _HEAD_CHANNELS,
+            patch=patch,
+            grid=grid,
+            registers=registers,
+            class_token="cls_token" in state,
+            mlp_width=mlp_width,
+            swiglu=_shape(state, "blocks.0.mlp.fc2.weight", 2)[1] * 2 == mlp_width,
+            layer_scale="blocks.0.ls1.gamma" in state,
+            qkv_bias="blocks.0.attn.qkv.bias" in state,
+            positions=positions or ("exact" if registers else "scaled"),
+        )
+
+
+def _shape(state: State, key: str, dimensions: int) -> tuple[int, ...]:
+    if key not in state or state[key].ndim != dimensions:
+        found = f"has shape {tuple(state[key].shape)}" if key in state else "is missing"
+        raise BackboneError(f"The weights are not of a vision transformer: '{key}' {found}.")
+    return tuple(state[key].shape)

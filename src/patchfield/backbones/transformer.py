@@ -1,0 +1,150 @@
+"""A vision transformer that can be asked for dense tokens: any input size, any stride, any block."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import torch
+from timm.layers import Attention
+from torch import nn
+
+from patchfield.backbones.positions import resample_positions
+from patchfield.backbones.spec import State, ViTSpec
+from patchfield.errors import BackboneError
+
+
+class Tokens(NamedTuple):
+    """What a block makes of a batch, after the final LayerNorm.
+
+    Attributes
+    ----------
+    prefix : Tensor (B, p, D)
+        Class token (where there is one), then register tokens.
+    grid : Tensor (B, D, n_h, n_w)
+        Patch tokens.
+    """
+
+    prefix: torch.Tensor
+    grid: torch.Tensor
+
+
+class Transformer(nn.Module):
+    """timm's vision transformer with the published rules for positional encodings and an optional finer stride.
+
+    Trainable like any module; its parameters are those of `vit`, under timm's names.
+
+    Parameters
+    ----------
+    spec : ViTSpec
+    state : mapping of str to Tensor
+        Weights under timm's names; the module takes the tensors over without copying.
+    stride : int, optional
+        Distance of patches in pixels (Amir et al., arXiv 2112.05814); the patch's side by default.
+    drop_path : float
+        Rate of stochastic depth at the last block, for training.
+
+    Raises
+    ------
+    BackboneError
+        When the weights are not exactly those of `spec`, or the stride is not between 1 and the patch's side.
+
+    Examples
+    --------
+    >>> from patchfield.backbones import random_vit
+    >>> transformer = random_vit("vit_tiny_patch16_224", depth=2).transformer
+    >>> transformer(torch.rand(1, 3, 64, 96)).grid.shape
+    torch.Size([1, 192, 4, 6])
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, spec: ViTSpec, state: State, stride: int | None = None, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.spec, self.stride = spec, spec.patch if stride is None else stride
+        if not 1 <= self.stride <= spec.patch:
+            raise BackboneError(f"stride={stride} is not possible: give 1 to {spec.patch}, the side of a patch.")
+        self.vit = spec.build(drop_path)
+        check_state(self.vit, state)
+        self.vit.load_state_dict(dict(state), assign=True)
+        self.vit.patch_embed.proj.stride = (self.stride, self.stride)
+        # Not part of the state: they are the spec's.
+        self.register_buffer("mean", torch.tensor(spec.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> Tokens:
+        """Tokens of the last block.
+
+        Parameters
+        ----------
+        images : Tensor (B, 3, h, w)
+            Values 0 to 1. A remainder of less than a stride at the bottom and the right is not looked at.
+        """
+        return self.intermediate(images, [self.spec.depth - 1])[0]
+
+    def intermediate(self, images: torch.Tensor, blocks: Sequence[int]) -> list[Tokens]:
+        """Tokens of several blocks (counted from 0, increasing), each after the final LayerNorm."""
+        sequence, grid = self._embed(images)
+        found = []
+        for index, block in enumerate(self.vit.blocks[: blocks[-1] + 1]):
+            sequence = block(sequence)
+            if index in blocks:
+                found.append(self._split(self.vit.norm(sequence), grid))
+        return found
+
+    def attention(self, images: torch.Tensor) -> torch.Tensor:
+        """Attention of the class token to the patches in the last block.
+
+        The softmax is over all tokens; the columns of class and register tokens are left out of the result, so a
+        map sums to less than one.
+
+        Returns
+        -------
+        Tensor (B, heads, n_h, n_w)
+
+        Raises
+        ------
+        BackboneError
+            When the transformer has no class token.
+        """
+        if not self.spec.class_token:
+            raise BackboneError("This backbone has no class token, hence no attention maps: choose another backbone.")
+        sequence, grid = self._embed(images)
+        *before, last = self.vit.blocks
+        for block in before:
+            sequence = block(sequence)
+        attention = cast(Attention, last.attn)
+        normalised = cast(nn.Module, last.norm1)(sequence)
+        queries, keys, _ = attention.qkv(normalised).unflatten(-1, (3, self.spec.heads, -1)).unbind(2)
+        scores = torch.einsum("bhc,bnhc->bhn", queries[:, 0] * attention.scale, keys)
+        return scores.float().softmax(-1)[..., self.spec.prefix :].unflatten(-1, grid)
+
+    def _embed(self, images: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
+        """The sequence that enters the first block (B, p + n, D), and the grid's rows and columns."""
+        patches = self.vit.patch_embed.proj((images - self.mean) / self.std)
+        grid = (int(patches.shape[2]), int(patches.shape[3]))
+        positions = resample_positions(cast(torch.Tensor, self.vit.pos_embed), grid, self.spec.positions)
+        prefix = [token for token in (self.vit.cls_token, self.vit.reg_token) if token is not None]
+        parts = [token.expand(len(images), -1, -1) for token in prefix]
+        return torch.cat([*parts, patches.flatten(2).transpose(1, 2) + positions], dim=1), grid
+
+    def _split(self, sequence: torch.Tensor, grid: tuple[int, int]) -> Tokens:
+        prefix = self.spec.prefix
+        return Tokens(sequence[:, :prefix], sequence[:, prefix:].transpose(1, 2).unflatten(2, grid))
+
+
+def check_state(vit: nn.Module, state: State) -> None:
+    """Refuse weights that are not exactly those of `vit`, in one sentence that names the first difference."""
+    expected = vit.state_dict()
+    missing = sorted(expected.keys() - state.keys())
+    surplus = sorted(state.keys() - expected.keys())
+    misshapen = [key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape]
+    if missing:
+        problem = f"'{missing[0]}' is missing ({len(missing)} tensors are)"
+    elif surplus:
+        problem = f"'{surplus[0]}' has no place in it ({len(surplus)} tensors have none)"
+    elif misshapen:
+        key = min(misshapen)
+        problem = f"'{key}' has shape {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+    else:
+        return
+    raise BackboneError(f"The weights do not fit the transformer that their shapes suggest: {problem}.")
