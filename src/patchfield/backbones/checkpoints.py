@@ -59,11 +59,6 @@ class Checkpoint:
     report: ConversionReport
     details: dict[str, Any]
 
-    def without_registers(self) -> "Checkpoint":
-        """The register tokens left out: how NeCo starts from DINOv2 with registers (its "XR" models)."""
-        state = {key: value for key, value in self.state.items() if key != "reg_token"}
-        return replace(self, spec=replace(self.spec, registers=0, positions="scaled"), state=state)
-
     def as_weight(self, weight: Weight, path: Path) -> "Checkpoint":
         """The same with the positional rule and statistics of `weight`, which `path` was fetched for.
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import isqrt
 from typing import Any, Self, cast
@@ -97,6 +97,10 @@ class ViTSpec:
                 mlp_layer=cast(type[nn.Module], SwiGLUPacked if self.swiglu else Mlp),
                 act_layer=nn.SiLU if self.swiglu else nn.GELU,
             )
+
+    def without_registers(self) -> "ViTSpec":
+        """The same with its register tokens left out, as NeCo's "XR" models start; they use the scaled rule."""
+        return replace(self, registers=0, positions="scaled")
 
     def describe(self) -> str:
         """One phrase for people, such as ``12 blocks of 384 channels, patch 14, 37 x 37 patches, 4 registers``."""
