@@ -16,9 +16,11 @@ ROOMS = (
     ("field",),
     ("probe", "explore"),
     ("evaluate",),
+    ("pipeline",),
     ("project",),
-    ("batch", "demo", "pictures", "report"),
-    ("cli", "napari"),
+    ("headless",),
+    ("cli",),
+    ("__main__", "napari"),
 )
 """From the ground up: a room imports from itself and from the floors below."""
 

@@ -4,7 +4,7 @@ from patchfield.images.calibration import Calibration
 from patchfield.images.model import ModelImage, model_image
 from patchfield.images.reading import IMAGE_SUFFIXES, Micrograph, read_image, read_labels
 from patchfield.images.settings import Contrast, ImageSettings
-from patchfield.images.writing import write_labels, write_map, write_rgb
+from patchfield.images.writing import write_image, write_labels, write_map, write_rgb
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -16,6 +16,7 @@ __all__ = [
     "model_image",
     "read_image",
     "read_labels",
+    "write_image",
     "write_labels",
     "write_map",
     "write_rgb",

@@ -17,6 +17,11 @@ IMAGEJ_BYTES = 2**32 - 2**25
 """ImageJ's own TIFF flavour ends at 4 GiB."""
 
 
+def write_image(path: str | Path, pixels: NDArray[Any], calibration: Calibration | None = None) -> None:
+    """Write an image (H, W) or (H, W, 3) as it is, 8- or 16-bit in PNG, of any dtype in TIFF."""
+    _write(path, pixels, "YX" if pixels.ndim == 2 else "YXS", calibration)
+
+
 def write_labels(path: str | Path, labels: NDArray[Any], calibration: Calibration | None = None) -> None:
     """Write label values, whole numbers from 0, in the smallest unsigned dtype that holds them.
 

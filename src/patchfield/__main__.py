@@ -1,0 +1,5 @@
+"""``python -m patchfield`` is the `patchfield` command."""
+
+from patchfield.cli import main
+
+main()

@@ -1,0 +1,195 @@
+"""The `patchfield` command: reads arguments, calls the library, shows what came of it.
+
+Exit codes: 0 all went well, 1 something failed (the sentence is on stderr), 2 the arguments make no sense, 130 stopped
+by Ctrl+C. What takes long to import is imported by the command that needs it.
+"""
+
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+
+from patchfield.errors import PatchfieldError
+
+if TYPE_CHECKING:
+    from patchfield.headless.batch import Results
+    from patchfield.pipeline import Pipeline
+
+app = typer.Typer(
+    help="A few brush strokes on a micrograph become a full segmentation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ImageArguments = Annotated[
+    list[str], typer.Argument(metavar="IMAGE...", help="Image files, folders of them, or patterns like 'scans/*.tif'.")
+]
+OutputFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; made if needed.")]
+Backbones = Annotated[
+    list[str] | None,
+    typer.Option("--backbone", "-b", help="Name (see `patchfield models`) or file; repeat it to join features."),
+]
+SamplingName = Annotated[str, typer.Option(help="Detail: fast, balanced, fine, or hr-dv2 (17 views).")]
+ContrastText = Annotated[str, typer.Option(help="auto, none, percentile, minmax, or LOW,HIGH in the image's values.")]
+ChannelsText = Annotated[str | None, typer.Option(help="One channel (as grey) or three (as RGB), from 0: 2 or 0,1,1.")]
+PlaneNumber = Annotated[int | None, typer.Option(help="Only this plane of stacks, from 0; all planes if left out.")]
+FileFormat = Annotated[Literal["tiff", "png"], typer.Option("--format", help="Format of the results.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+
+
+@app.command()
+def demo(
+    output: OutputFolder = Path("demo-output"),
+    sample: Annotated[str, typer.Option(help="Which sample; a wrong name lists them.")] = "alloy",
+    backbone: Annotated[str, typer.Option("--backbone", "-b", help="Name or file of a backbone.")] = "filters",
+    sampling: SamplingName = "balanced",
+) -> None:
+    """Segment a shipped sample from its strokes and write pictures of every step."""
+    from patchfield.headless.demo import demonstrate
+    from patchfield.headless.terminal import Bars, say, stoppable
+
+    with stoppable(output), Bars() as bars:
+        done = demonstrate(sample, output, backbone, sampling, partial(bars, Path(sample)))
+    say(done.summary)
+    say(f"Written to {output}: {', '.join(file.name for file in done.files)}")
+
+
+@app.command()
+def segment(
+    images: ImageArguments,
+    output: OutputFolder,
+    labels: Annotated[str | None, typer.Option(help="Label image, or a folder or pattern of them, by name.")] = None,
+    probe: Annotated[Path | None, typer.Option(help="A probe saved before, instead of labels.")] = None,
+    backbone: Backbones = None,
+    sampling: SamplingName = "balanced",
+    contrast: ContrastText = "auto",
+    channels: ChannelsText = None,
+    plane: PlaneNumber = None,
+    save_probe: Annotated[Path | None, typer.Option(help="Also save the trained probe to this file.")] = None,
+    file_format: FileFormat = "tiff",
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write the probability maps.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Segment images from painted labels (0 = unlabelled, classes from 1), or with a saved probe.
+
+    Writes NAME_segmentation for every image and areas.csv with what each class covers.
+    """
+    from patchfield.headless.batch import Job, segment_with_labels, segment_with_probe
+    from patchfield.headless.terminal import Bars, stoppable
+
+    job = Job(images, output, _suffix(file_format), plane, probabilities)
+    with stoppable(output), Bars() as watch:
+        if labels is not None and probe is None:
+            pipeline = _pipeline(backbone, sampling, contrast, channels, device)
+            results = segment_with_labels(job, labels, pipeline, watch, save_probe)
+        elif probe is not None and labels is None:
+            results = segment_with_probe(job, probe, device, watch)
+        else:
+            raise typer.BadParameter("Give either --labels, to train, or --probe, to use what was trained before.")
+    _finish(results, output, "segmented")
+
+
+@app.command()
+def pca(
+    images: ImageArguments,
+    output: OutputFolder,
+    backbone: Backbones = None,
+    sampling: SamplingName = "balanced",
+    contrast: ContrastText = "auto",
+    channels: ChannelsText = None,
+    plane: PlaneNumber = None,
+    file_format: FileFormat = "png",
+    device: Device = "auto",
+) -> None:
+    """Show what the features tell apart: their first three principal components as red, green and blue."""
+    from patchfield.headless.batch import Job, show_components
+    from patchfield.headless.terminal import Bars, stoppable
+
+    job = Job(images, output, _suffix(file_format), plane)
+    with stoppable(output), Bars() as watch:
+        results = show_components(job, _pipeline(backbone, sampling, contrast, channels, device), watch)
+    _finish(results, output, "shown")
+
+
+@app.command()
+def evaluate(
+    segmentations: Annotated[
+        list[str], typer.Argument(metavar="SEGMENTATION...", help="Segmentation files, folders or patterns.")
+    ],
+    masks: Annotated[str, typer.Option(help="Mask, or a folder or pattern of them, by name; 0 does not count.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the table to this CSV file.")
+    ] = None,
+) -> None:
+    """Compare segmentations with masks: mean IoU, accuracy and the IoU of every class."""
+    from patchfield.headless.scores import score_files, score_table, write_scores
+    from patchfield.headless.terminal import show_table
+
+    scores = score_files(segmentations, masks)
+    show_table("Agreement with the masks", *score_table(scores))
+    if output is not None:
+        write_scores(output, scores)
+
+
+@app.command()
+def models() -> None:
+    """List the backbones: what they are for, download size, licence, and whether they are here already."""
+    from patchfield.headless.about import weight_rows
+    from patchfield.headless.terminal import show_table
+
+    show_table("Backbones", ("name", "what for", "download", "licence", "here"), weight_rows())
+
+
+@app.command()
+def info() -> None:
+    """Show versions, devices and where downloads are kept; paste it into bug reports."""
+    from patchfield.headless.about import installation
+    from patchfield.headless.terminal import say
+
+    for what, fact in installation().items():
+        say(f"{what:20}{fact}")
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command and leave with its exit code."""
+    # tifffile logs every irregularity of files that it reads all the same.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    try:
+        app(arguments, prog_name="patchfield")
+    except (PatchfieldError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _pipeline(
+    backbones: list[str] | None, sampling: str, contrast: str, channels: str | None, device: str
+) -> "Pipeline":
+    from patchfield.images import ImageSettings
+    from patchfield.pipeline import Pipeline
+
+    settings = ImageSettings(
+        contrast=tuple(contrast.split(",")) if "," in contrast else contrast,  # type: ignore[arg-type]
+        channels=None if channels is None else tuple(channels.split(",")),  # type: ignore[arg-type]
+    )
+    return Pipeline.chosen(backbones or ["filters"], sampling, settings, device)
+
+
+def _suffix(file_format: str) -> str:
+    return "tif" if file_format == "tiff" else file_format
+
+
+def _finish(results: "Results", output: Path, done: str) -> None:
+    """Say what was done and what failed, and leave with 1 if anything did."""
+    from patchfield.headless.terminal import say, show_failures
+
+    total = len(results.finished) + len(results.failures)
+    say(f"{len(results.finished)} of {total} images {done}, written to {output}")
+    show_failures(results.failures)
+    if results.failures:
+        raise typer.Exit(1)

@@ -1,0 +1,40 @@
+"""What is installed, what it runs on, and where downloads are kept."""
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+from huggingface_hub.constants import HF_HUB_CACHE
+
+import patchfield
+
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-image", "tifffile", "napari", "PyQt6", "xformers")
+
+
+def installation() -> dict[str, str]:
+    """Versions, devices and folders, by what they are."""
+    facts = {
+        "patchfield": patchfield.__version__,
+        "Python": f"{platform.python_version()} ({sys.executable})",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+    facts |= {package: _version(package) for package in PACKAGES}
+    facts["devices"] = ", ".join(_devices())
+    facts["threads"] = str(torch.get_num_threads())
+    facts["downloaded weights"] = HF_HUB_CACHE
+    return facts
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _devices() -> list[str]:
+    devices = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return [*devices, "cpu"]

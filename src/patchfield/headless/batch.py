@@ -1,0 +1,200 @@
+"""Many files through one probe; a bad file is reported and the others are finished."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patchfield.errors import LabelError, PatchfieldError
+from patchfield.explore import PrincipalComponents
+from patchfield.field import ExtractionStep, FeatureField
+from patchfield.headless.areas import ClassArea, class_areas, write_areas
+from patchfield.headless.selection import find_images, find_labels, match_labels, output_names
+from patchfield.images import Calibration, read_image, read_labels, write_labels, write_map, write_rgb
+from patchfield.pipeline import Pipeline
+from patchfield.probe import LinearProbe
+from patchfield.project import ProjectImage
+
+Watch = Callable[[Path, ExtractionStep], None]
+"""Told which file is being worked on and how far its field is."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done with which files.
+
+    Attributes
+    ----------
+    images : sequence of str
+        Files, folders and patterns.
+    output : Path
+        Folder for the results.
+    suffix : "tif", "tiff" or "png"
+    plane : int or None
+        The only plane of stacks that is used.
+    probabilities : bool
+        Whether probability maps are written beside segmentations.
+    """
+
+    images: Sequence[str]
+    output: Path
+    suffix: str = "tif"
+    plane: int | None = None
+    probabilities: bool = False
+
+
+@dataclass
+class Results:
+    """What came of a job: the files that were finished, and why the others were not."""
+
+    finished: list[Path] = field(default_factory=list)
+    failures: dict[Path, str] = field(default_factory=dict)
+    areas: list[ClassArea] = field(default_factory=list)
+
+
+def segment_with_labels(
+    job: Job, labels: str, pipeline: Pipeline, watch: Watch, save_probe: Path | None = None
+) -> Results:
+    """Train a probe on the images that have labels, then segment all images.
+
+    Raises
+    ------
+    PatchfieldError
+        When no image or label file is found, or what could be read does not suffice to train.
+    """
+    label_files = find_labels(labels)
+    files = [file for file in find_images(job.images) if file not in label_files]
+    matched = match_labels(files, label_files)
+    training = _Training()
+    for file, label_file in matched.items():
+        training.add(file, label_file, job.plane, pipeline, watch)
+    probe = training.fit()
+    if save_probe is not None:
+        probe.save(save_probe)
+    results = Results(failures=training.failures)
+    remaining = [file for file in files if file not in training.failures]
+    _segment_all(job, remaining, _Segmenter(probe, pipeline, training.fields), watch, results)
+    return results
+
+
+def segment_with_probe(job: Job, probe_file: Path, device: str, watch: Watch) -> Results:
+    """Segment images with a probe that was trained before, features and all.
+
+    Raises
+    ------
+    PatchfieldError
+        When no image is found, or the probe cannot be used.
+    """
+    files = find_images(job.images)
+    probe = LinearProbe.load(probe_file)
+    results = Results()
+    _segment_all(job, files, _Segmenter(probe, Pipeline.of_probe(probe, device)), watch, results)
+    return results
+
+
+def show_components(job: Job, pipeline: Pipeline, watch: Watch) -> Results:
+    """Write the first three principal components of every image's features as red, green and blue.
+
+    Raises
+    ------
+    ImageError
+        When no image is found.
+    """
+    files = find_images(job.images)
+    names = output_names(files)
+    results = Results()
+    for file in files:
+        try:
+            image = ProjectImage(file, plane=job.plane)
+            micrograph = read_image(file)
+            for plane in image.planes(micrograph):
+                plane_field = pipeline.field(micrograph.at(plane), partial(watch, file))
+                colours = PrincipalComponents.fit(plane_field).rgb(plane_field)
+                name = names[file] if micrograph.planes == 1 else f"{names[file]}_plane{plane}"
+                write_rgb(job.output / f"{name}_pca.{job.suffix}", colours, micrograph.calibration)
+            results.finished.append(file)
+        except (PatchfieldError, OSError) as error:
+            results.failures[file] = str(error)
+    return results
+
+
+@dataclass
+class _Training:
+    """Fields and labels of the images that could be used, and why others could not."""
+
+    fields: dict[tuple[Path, int], FeatureField] = field(default_factory=dict)
+    pairs: list[tuple[FeatureField, NDArray[Any]]] = field(default_factory=list)
+    failures: dict[Path, str] = field(default_factory=dict)
+
+    def add(self, file: Path, label_file: Path, plane: int | None, pipeline: Pipeline, watch: Watch) -> None:
+        try:
+            image = ProjectImage(file, read_labels(label_file), plane)
+            for index, plane_field, labels in image.training_fields(pipeline, partial(watch, file)):
+                self.fields[file, index] = plane_field
+                self.pairs.append((plane_field, labels))
+        except (PatchfieldError, OSError) as error:
+            self.failures[file] = str(error)
+
+    def fit(self) -> LinearProbe:
+        if not self.pairs:
+            raise LabelError(next(iter(self.failures.values()), "Nothing is painted in any of the label files."))
+        return LinearProbe().fit(self.pairs)
+
+
+@dataclass(frozen=True)
+class _Segmenter:
+    """A probe, its pipeline, and fields that need not be computed again."""
+
+    probe: LinearProbe
+    pipeline: Pipeline
+    known: Mapping[tuple[Path, int], FeatureField] = field(default_factory=dict)
+
+    def write(self, job: Job, file: Path, name: str, watch: Watch) -> list[ClassArea]:
+        """Segment one file, write what is wanted of it, and measure its classes."""
+        micrograph = read_image(file)
+        class_names = {value: info.name for value, info in self.probe.classes.items()}
+        segmentations, maps, areas = [], [], []
+        for plane in ProjectImage(file, plane=job.plane).planes(micrograph):
+            plane_field = self.known.get((file, plane))
+            if plane_field is None:
+                plane_field = self.pipeline.field(micrograph.at(plane), partial(watch, file))
+            segmentations.append(self.probe.segment(plane_field))
+            areas += class_areas(file.name, plane, segmentations[-1], class_names, micrograph.calibration)
+            if job.probabilities:
+                maps.append(self.probe.probabilities(plane_field))
+        write_labels(
+            job.output / f"{name}_segmentation.{job.suffix}", _one_or_stack(segmentations), micrograph.calibration
+        )
+        if job.probabilities:
+            self._write_probabilities(job, name, maps, micrograph.calibration)
+        return areas
+
+    def _write_probabilities(
+        self, job: Job, name: str, maps: list[NDArray[np.float32]], calibration: Calibration | None
+    ) -> None:
+        """One TIFF with a channel for every class, or one PNG for every class."""
+        if job.suffix != "png":
+            write_map(job.output / f"{name}_probability.{job.suffix}", _one_or_stack(maps), calibration)
+            return
+        for index, value in enumerate(self.probe.values):
+            of_class = _one_or_stack([planes[index] for planes in maps])
+            write_map(job.output / f"{name}_class{value}_probability.png", of_class, calibration)
+
+
+def _segment_all(job: Job, files: Sequence[Path], segmenter: _Segmenter, watch: Watch, results: Results) -> None:
+    names = output_names(files)
+    for file in files:
+        try:
+            results.areas += segmenter.write(job, file, names[file], watch)
+            write_areas(job.output / "areas.csv", results.areas)
+            results.finished.append(file)
+        except (PatchfieldError, OSError) as error:
+            results.failures[file] = str(error)
+
+
+def _one_or_stack(planes: list[NDArray[Any]]) -> NDArray[Any]:
+    return planes[0] if len(planes) == 1 else np.stack(planes)

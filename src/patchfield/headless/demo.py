@@ -1,0 +1,129 @@
+"""The main job on a shipped sample: strokes become a segmentation, with pictures of every step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patchfield.backbones import load_backbone
+from patchfield.evaluate import mean_iou
+from patchfield.explore import PrincipalComponents
+from patchfield.field import ExtractionStep, FeatureField, extract
+from patchfield.headless.pictures import Picture, as_picture, blended, overlay, sheet
+from patchfield.images import model_image, write_image, write_labels, write_map, write_rgb
+from patchfield.probe import LinearProbe
+from patchfield.samples import Sample, load_sample
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What the demo did.
+
+    Attributes
+    ----------
+    summary : str
+        The timing line.
+    files : tuple of Path
+        Everything that was written.
+    mean_iou : float or None
+        Against the exact mask, where the sample has one.
+    """
+
+    summary: str
+    files: tuple[Path, ...]
+    mean_iou: float | None
+
+
+def demonstrate(
+    sample_name: str,
+    folder: Path,
+    backbone_name: str = "filters",
+    sampling: str = "balanced",
+    progress: Callable[[ExtractionStep], None] | None = None,
+) -> Demonstration:
+    """Segment a sample from its strokes and write what goes in and what comes out.
+
+    Of a stack, the first plane is used.
+
+    Raises
+    ------
+    PatchfieldError
+        When the sample or the backbone is unknown.
+    """
+    sample = _first_plane(load_sample(sample_name))
+    backbone = load_backbone(backbone_name)
+    start = perf_counter()
+    field = extract(sample.image, backbone, sampling, progress=progress)
+    extracted = perf_counter()
+    probe = LinearProbe().fit([(field, sample.strokes)], classes=sample_classes(sample))
+    fitted = perf_counter()
+    segmentation = probe.segment(field)
+    segmented = perf_counter()
+    score = None if sample.mask is None else mean_iou(segmentation, sample.mask)
+    files = _write(sample, field, probe, segmentation, folder)
+    height, width = field.shape
+    painted = np.count_nonzero(sample.strokes) / sample.strokes.size
+    summary = (
+        f"{sample.name}, {width} x {height} px, {painted:.2%} painted, {backbone.name}: "
+        f"features {extracted - start:.2f} s ({field.nbytes / 1e6:.1f} MB), "
+        f"training {1000 * (fitted - extracted):.0f} ms, segmentation {1000 * (segmented - fitted):.0f} ms"
+    )
+    if score is not None:
+        summary += f"; mean IoU {score:.3f} against the exact mask"
+    return Demonstration(summary, files, score)
+
+
+def _first_plane(sample: Sample) -> Sample:
+    if sample.planes == 1:
+        return sample
+    mask = None if sample.mask is None else sample.mask[0]
+    return Sample(sample.name, sample.title, sample.image[0], sample.strokes[0], mask, sample.class_names)
+
+
+def _write(
+    sample: Sample, field: FeatureField, probe: LinearProbe, segmentation: NDArray[Any], folder: Path
+) -> tuple[Path, ...]:
+    """Pictures to look at, and the files that `patchfield segment` takes and gives."""
+    colors = {value: info.color for value, info in probe.classes.items()}
+    probabilities = probe.probabilities(field)
+    pictures = _pictures(sample, field, segmentation, probabilities, colors)
+    files = [folder / f"{title.replace(' ', '_')}.png" for title in pictures]
+    for file, picture in zip(files, pictures.values(), strict=True):
+        write_rgb(file, picture)
+    name = sample.name
+    results: dict[str, Callable[[Path], None]] = {
+        "overview.png": lambda path: write_rgb(path, sheet(pictures)),
+        f"{name}.tif": lambda path: write_image(path, sample.image),
+        f"{name}_strokes.tif": lambda path: write_labels(path, sample.strokes),
+        f"{name}_segmentation.tif": lambda path: write_labels(path, segmentation),
+        f"{name}_probability.tif": lambda path: write_map(path, probabilities),
+        f"{name}.probe": probe.save,
+    }
+    for file_name, write in results.items():
+        write(folder / file_name)
+    return (*files, *(folder / file_name for file_name in results))
+
+
+def _pictures(
+    sample: Sample,
+    field: FeatureField,
+    segmentation: NDArray[Any],
+    probabilities: NDArray[np.float32],
+    colors: dict[int, str],
+) -> dict[str, Picture]:
+    """What goes in and what comes out, by name."""
+    image = as_picture(model_image(sample.image).whole())
+    pictures = {
+        "input": image,
+        "strokes": overlay(image, sample.strokes, colors, opacity=1),
+        "segmentation": overlay(image, segmentation, colors),
+        "probability": blended(probabilities, list(colors.values())),
+        "pca": as_picture(PrincipalComponents.fit(field).rgb(field)),
+    }
+    if sample.mask is not None:
+        pictures["exact mask"] = overlay(image, sample.mask, colors)
+    return pictures

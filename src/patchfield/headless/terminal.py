@@ -1,0 +1,85 @@
+"""What the command line shows: progress bars, tables, failures."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from patchfield.field import ExtractionStep
+
+OUT = Console()
+ERRORS = Console(stderr=True)
+
+
+class Bars:
+    """A progress bar on stderr for the crops of the file that is worked on; nothing where stderr is no terminal.
+
+    Examples
+    --------
+    >>> with Bars() as watch:                                         # doctest: +SKIP
+    ...     segment_with_probe(job, probe_file, "auto", watch)
+    """
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=ERRORS, disable=not ERRORS.is_terminal, transient=True)
+        self._task = self._progress.add_task("reading", total=None)
+        self._path: Path | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, path: Path, step: ExtractionStep) -> None:
+        if path != self._path or step.done <= 1:
+            self._path = path
+            self._progress.reset(self._task, description=escape(path.name))
+        self._progress.update(self._task, completed=step.done, total=step.total)
+
+
+@contextmanager
+def stoppable(output: Path) -> Iterator[None]:
+    """Let Ctrl+C end the command with one line and exit code 130; files are whole because they are written at once."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain(f"Stopped. Results that were finished are in {output}.")
+        raise typer.Exit(130) from None
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    OUT.print(table)
+
+
+def show_failures(failures: Mapping[Path, str]) -> None:
+    """One line per file that failed, on stderr."""
+    for path, reason in failures.items():
+        complain(reason if str(path) in reason else f"{path}: {reason}")
+
+
+def say(sentence: str) -> None:
+    """A line on stdout, unwrapped."""
+    OUT.print(escape(sentence), soft_wrap=True, highlight=False)
+
+
+def complain(sentence: str) -> None:
+    """A line on stderr, unwrapped."""
+    ERRORS.print(f"[red]{escape(sentence)}[/red]", soft_wrap=True, highlight=False)
