@@ -40,16 +40,16 @@ class EvaluationSettings:
     Attributes
     ----------
     sampling : str
-        Views of each image, as :func:`patchfield.extract` takes them.
+        Views of each image: fast, balanced, fine, hr-dv2, or an explicit one.
     pixels : tuple of int
         Label budgets of the linear probe: pixels per class, drawn from all training images together. Strokes, where
         there are any, and full masks are budgets of their own.
     cluster_factors : tuple of int
         Numbers of clusters, in multiples of the number of classes.
     neighbours : int
-        Of dense retrieval.
+        How many patches vote in dense retrieval.
     temperature : float
-        Of dense retrieval.
+        Of their weights in dense retrieval; small values trust the nearest only.
     patch : int
         Side in pixels of the patches of dense retrieval and of position predictability. Keep it the same for backbones
         that are compared, whatever their own patches.

@@ -22,20 +22,24 @@ from patchfield.evaluate.search import vote
 
 @dataclass(frozen=True)
 class DenseRetrievalProtocol:
-    """The recipe; its defaults are the published ones.
+    """Published protocol "dense retrieval"; the defaults are the published values.
 
     Attributes
     ----------
     size : int
         Crops have the largest side up to this that holds whole patches: 504 px for patches of 14, 512 for 16.
     neighbours : int
+        How many patches vote.
     temperature : float
+        Of their weights; small values trust the nearest only.
     memory : int or None
         Number of patches remembered, the same from each image, those with rare classes first; None for all.
     passes : int
         Augmented passes over the training images.
     batch : int
+        Images encoded together.
     seed : int
+        Of the augmentation and of the choice of patches.
     """
 
     size: int = 512

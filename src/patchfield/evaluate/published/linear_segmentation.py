@@ -20,7 +20,7 @@ from patchfield.evaluate.published.datasets import Benchmark
 
 @dataclass(frozen=True)
 class LinearSegmentation:
-    """The recipe; its defaults are the published ones.
+    """Published protocol "linear segmentation"; the defaults are the published values.
 
     Attributes
     ----------
@@ -28,12 +28,20 @@ class LinearSegmentation:
         Side of the crops in pixels.
     mask : int
         Side to which tokens (bilinear) and masks (nearest) are brought.
-    epochs, drop_at : int
-        Length of the training, and the epoch from which the learning rate is a tenth.
+    epochs : int
+        Passes over the training images.
+    drop_at : int
+        Epochs after which the learning rate falls to a tenth, and again after as many more.
     batch : int
-    learning_rate, momentum, weight_decay : float
+        Images per step.
+    learning_rate : float
+        Of SGD.
+    momentum : float
+        Of SGD.
+    weight_decay : float
         Of SGD.
     seed : int
+        Of the first weights, the order of images and the augmentation.
     """
 
     size: int = 448

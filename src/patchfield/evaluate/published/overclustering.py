@@ -24,22 +24,27 @@ _TOKENS_AT_ONCE = 1 << 16
 
 @dataclass(frozen=True)
 class Overclustering:
-    """The recipe; its defaults are the published ones for the headline rows.
+    """Published protocol "overclustering"; the defaults are the published values of the headline rows.
 
     Attributes
     ----------
     clusters : int
         500 and 300 in the headline rows. With as many clusters as classes they are matched one to one, otherwise each
         goes to the class of the highest precision.
-    size, mask : int
-        Side of the crops in pixels, and of the masks that clusters are compared with.
+    size : int
+        Side of the crops in pixels.
+    mask : int
+        Side of the masks that clusters are compared with.
     components : int
         Principal components of the standardised tokens that are clustered.
-    iterations, restarts : int
-        Of k-means.
+    iterations : int
+        Of k-means, at most.
+    restarts : int
+        Of k-means, of which the best is kept.
     seeds : int
         Clusterings to average over.
     batch : int
+        Images encoded together.
     """
 
     clusters: int = 500
