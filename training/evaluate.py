@@ -19,6 +19,7 @@ from rich.progress import track
 
 from patchfield.atomic import atomic_path
 from patchfield.backbones import Backbone, load_backbone
+from patchfield.backbones.devices import Precision
 from patchfield.errors import PatchfieldError
 from patchfield.evaluate import LabelledSet, labelled_sets
 from patchfield.evaluate.published import DenseRetrievalProtocol, LinearSegmentation, Overclustering, read_benchmark
@@ -73,7 +74,7 @@ def compare(
     >>> [(change.measure, change.verdict) for change in report.changes(report.evaluations[1])]    # doctest: +SKIP
     """
     named = {"before": before, "after": after, **(others or {})}
-    return _report({name: _loaded(each) for name, each in named.items()}, data, settings, output, log, progress)
+    return _report({name: load_backbone(each) for name, each in named.items()}, data, settings, output, log, progress)
 
 
 def _report(
@@ -93,10 +94,6 @@ def _report(
             pictures.append(curves_picture(log, Path(output) / "curves.png"))
         write_report(report, output, pictures)
     return report
-
-
-def _loaded(backbone: str | Path | Backbone) -> Backbone:
-    return load_backbone(str(backbone) if isinstance(backbone, Path) else backbone)
 
 
 @dataclass(frozen=True)
@@ -142,12 +139,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     options = _fields(Options, parsed)
     try:
-        backbones = _named_backbones(parsed.backbones, options.device)
-        if options.protocol == "micrographs":
-            _run_micrographs(backbones, options, _fields(EvaluationSettings, parsed))
+        published = options.protocol != "micrographs"
+        backbones = _named_backbones(parsed.backbones, options.device, "fp32" if published else "auto")
+        if published:
+            recipe = _fields(PUBLISHED[options.protocol], parsed[_key(options.protocol)])
+            _run_published(backbones, options, recipe)
         else:
-            recipe = PUBLISHED[options.protocol]
-            _run_published(backbones, options, _fields(recipe, parsed[_key(options.protocol)]))
+            _run_micrographs(backbones, options, _fields(EvaluationSettings, parsed))
     except PatchfieldError as error:
         print(error, file=sys.stderr)
         return 1
@@ -173,14 +171,14 @@ def _fields(kind: type[Any], parsed: Namespace) -> Any:
     return kind(**{each.name: parsed[each.name] for each in fields(kind)})
 
 
-def _named_backbones(given: Sequence[str], device: str) -> dict[str, Backbone]:
+def _named_backbones(given: Sequence[str], device: str, precision: Precision) -> dict[str, Backbone]:
     named: dict[str, Backbone] = {}
     for each in given:
         name, _, file = each.rpartition("=")
         name = name or Path(file).stem
         if name in named:
             raise PatchfieldError(f"two backbones are called '{name}': name them with NAME=FILE.")
-        named[name] = load_backbone(file, device=device)
+        named[name] = load_backbone(file, device=device, precision=precision)
     return named
 
 
