@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.console import Console
-from rich.markdown import Markdown
 from rich.progress import Progress as ProgressBar
 from rich.progress import track
 
@@ -191,7 +189,7 @@ def _run_micrographs(backbones: Mapping[str, Backbone], options: Options, settin
             bar.update(task, completed=done, total=total, description=what)
 
         report = _report(backbones, sets, settings, options.output, options.log, show)
-    Console().print(Markdown(report.table()))
+    print(report.table())
 
 
 def _run_published(backbones: Mapping[str, Backbone], options: Options, recipe: Any) -> None:
