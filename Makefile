@@ -15,9 +15,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 INSTALL := $(PIP) install --quiet --retries 10 --timeout 120
 DISPLAY_CHECK := xvfb-run --auto-servernum $(BIN)/python tests/display_check.py
-SYSTEM_PACKAGES := xvfb xauth libgl1 libegl1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 \
-	libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 libxcb-shape0 libdbus-1-3 libglx-mesa0 libgl1-mesa-dri \
-	xdotool libxcb-randr0 libxcb-xkb1 libxkbcommon0 libfontconfig1
+SYSTEM_PACKAGES := xvfb xauth libgl1 libegl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 \
+	libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0
 
 .PHONY: demo app test lint clean
 .DELETE_ON_ERROR:
@@ -42,7 +41,9 @@ clean:
 
 $(VENV)/.made:
 	@[ -n "$(PYTHON)" ] || { echo "Patchfield needs Python 3.11 or later: install it, or run make PYTHON=/path/to/python"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make environments: install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+		$(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
+	} || { echo "$(PYTHON) cannot make environments: install its venv module (on Debian: python3-venv)"; exit 1; }
 	$(INSTALL) --upgrade pip
 	@touch $@
 
