@@ -99,24 +99,6 @@ def rank_entropy(rows: torch.Tensor, network: SortingNetwork, steepness: float) 
     return rank_cross_entropy(rows, rows, network, steepness, steepness)
 
 
-def adaptive_steepness(rows: torch.Tensor, softness: float = 15.0) -> float:
-    """Steepness that gives rows of any spread the softness of the published setting.
-
-    On homogeneous micrographs the similarities to the references lie so close together that a fixed
-    steepness of 100 makes nearly uniform targets. What matters is steepness times spread; 15 gives a mean
-    entropy of about 2.9 of the 3.89 nats of 49 references, as natural images do at steepness 100.
-
-    Parameters
-    ----------
-    rows : Tensor (rows, n)
-        The teacher's similarities.
-    softness : float
-        Steepness times the median standard deviation of a row.
-    """
-    spread = rows.detach().float().std(dim=1).median().item()
-    return softness / max(spread, 1e-6)
-
-
 def pair_weights(mask: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
     """Weights of all rows: the mean over pairs of the mean over the cells that a mask keeps.
 

@@ -6,7 +6,19 @@ process, so that several processes draw what one process with the whole batch wo
 
 import torch
 
+from training.config import LossSettings
+from training.crops import CropSettings
+from training.sharing import Sharing
+
 PUSHED_PER_IMAGE = 10
+"""Patches of each image that enter the queue of each global crop, as published."""
+
+
+def draws(available: int, count: int, generator: torch.Generator) -> torch.Tensor:
+    """`count` random indices below `available`; each occurs once before any occurs twice."""
+    rounds = -(-count // available)
+    order = torch.cat([torch.randperm(available, generator=generator) for _ in range(rounds)])
+    return order[:count]
 
 
 class ReferenceQueue(torch.nn.Module):
@@ -42,25 +54,12 @@ class ReferenceQueue(torch.nn.Module):
         self.filled[queue] = (self.filled[queue] + len(patches)).clamp(max=self.capacity)
 
     def draw(self, queue: int, count: int, generator: torch.Generator) -> torch.Tensor:
-        """`count` patches (count, channels) from filled slots, distinct while there are enough of them."""
-        return self.patches[queue, _draws(int(self.filled[queue]), count, generator).to(self.patches.device)]
+        """Slots (count,) of `queue` that are filled, distinct while there are enough of them."""
+        return draws(int(self.filled[queue]), count, generator)
 
-
-def pick_for_queue(features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Pick the patches of each image that enter the queue, the same number of each.
-
-    Parameters
-    ----------
-    features : Tensor (B, patches, channels)
-
-    Returns
-    -------
-    Tensor (B * PUSHED_PER_IMAGE, channels)
-    """
-    images, patches, _ = features.shape
-    picked = torch.stack([_draws(patches, PUSHED_PER_IMAGE, generator) for _ in range(images)])
-    rows = torch.arange(images)[:, None]
-    return features[rows.to(features.device), picked.to(features.device)].flatten(0, 1)
+    def take(self, queue: int, slots: torch.Tensor) -> torch.Tensor:
+        """The patches (..., channels) in `slots` (...)."""
+        return self.patches[queue, slots.to(self.patches.device)]
 
 
 def draw_from_batch(
@@ -86,13 +85,70 @@ def draw_from_batch(
         candidates = cells[pair].flatten(0, 1)
         if mask is not None and mask[pair].any():
             candidates = candidates[mask[pair].flatten()]
-        order = _draws(len(candidates), images * count, generator)
+        order = draws(len(candidates), images * count, generator)
         chosen.append(candidates[order.to(cells.device)])
     return torch.stack(chosen).view(pairs, images, count, channels)
 
 
-def _draws(available: int, count: int, generator: torch.Generator) -> torch.Tensor:
-    """`count` random indices below `available`; each occurs once before any occurs twice."""
-    rounds = -(-count // available)
-    order = torch.cat([torch.randperm(available, generator=generator) for _ in range(rounds)])
-    return order[:count]
+class References:
+    """The references of every pair of a batch, drawn as the settings say.
+
+    Parameters
+    ----------
+    settings : LossSettings
+    crops : CropSettings
+    channels : int
+        Of the projected patches.
+    sharing : Sharing
+    """
+
+    def __init__(self, settings: LossSettings, crops: CropSettings, channels: int, sharing: Sharing) -> None:
+        self._count = settings.references
+        self._crops = crops
+        self._sharing = sharing
+        queues = crops.globals if settings.source == "queue" else 0
+        self.queue = ReferenceQueue(queues, settings.queue, channels) if queues else None
+
+    def for_pairs(
+        self,
+        features: torch.Tensor,
+        cells: torch.Tensor,
+        generator: torch.Generator,
+        mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """References of every image in every pair.
+
+        Parameters
+        ----------
+        features : Tensor (globals * B, channels, n, n)
+            The teacher's projected patches; some of them enter the queue first.
+        cells : Tensor (pairs, B, cells, channels)
+            The teacher's aligned cells.
+        mask : Tensor (pairs, B, cells) bool, optional
+            Cells that may serve as references when they come from the batch.
+
+        Returns
+        -------
+        Tensor (pairs, B, references, channels)
+        """
+        if self.queue is not None:
+            return self._from_queue(self.queue, features, cells.shape[1], generator)
+        everybodys = self._sharing.gathered(cells, dim=1)
+        mask = None if mask is None else self._sharing.gathered(mask.float(), dim=1) > 0
+        return self._sharing.own(draw_from_batch(everybodys, self._count, generator, mask), dim=1)
+
+    def _from_queue(
+        self, queue: ReferenceQueue, features: torch.Tensor, images: int, generator: torch.Generator
+    ) -> torch.Tensor:
+        patches = features.flatten(2).transpose(1, 2).unflatten(0, (-1, images))
+        everybody = images * self._sharing.processes
+        rows = torch.arange(images, device=features.device)[:, None]
+        for place, of_crop in enumerate(patches):
+            picked = [draws(of_crop.shape[1], PUSHED_PER_IMAGE, generator) for _ in range(everybody)]
+            own = self._sharing.own(torch.stack(picked), dim=0).to(features.device)
+            queue.push(place, self._sharing.gathered(of_crop[rows, own], dim=0).flatten(0, 1))
+        references = []
+        for place, _ in self._crops.pairs:
+            slots = queue.draw(place, everybody * self._count, generator).view(everybody, self._count)
+            references.append(queue.take(place, self._sharing.own(slots, dim=0)))
+        return torch.stack(references)

@@ -4,9 +4,13 @@ import math
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 
-from training.references import PUSHED_PER_IMAGE, ReferenceQueue, draw_from_batch, pick_for_queue
+from training.config import LossSettings
+from training.crops import CropSettings
+from training.references import PUSHED_PER_IMAGE, ReferenceQueue, References, draw_from_batch
 from training.schedules import cosine, momentum_for
+from training.sharing import Sharing
 
 
 def generator(seed=0):
@@ -17,15 +21,19 @@ def numbered(*numbers):
     return torch.tensor(numbers, dtype=torch.float32)[:, None]
 
 
+def drawn(queue, place, count):
+    return queue.take(place, queue.draw(place, count, generator())).flatten()
+
+
 def test_queue_is_first_in_first_out_and_wraps():
     queue = ReferenceQueue(queues=2, capacity=4, channels=1)
     queue.push(0, numbered(1, 2, 3))
-    assert set(queue.draw(0, 30, generator()).flatten().tolist()) == {1, 2, 3}
+    assert set(drawn(queue, 0, 30).tolist()) == {1, 2, 3}
     queue.push(0, numbered(4, 5, 6))
-    assert set(queue.draw(0, 4, generator()).flatten().tolist()) == {3, 4, 5, 6}
+    assert set(drawn(queue, 0, 4).tolist()) == {3, 4, 5, 6}
     assert queue.patches[0].flatten().tolist() == [5, 6, 3, 4]
     queue.push(0, numbered(*range(10, 20)))
-    assert sorted(queue.draw(0, 4, generator()).flatten().tolist()) == [16, 17, 18, 19]
+    assert sorted(drawn(queue, 0, 4).tolist()) == [16, 17, 18, 19]
 
 
 def test_queues_fill_each_on_their_own():
@@ -33,23 +41,30 @@ def test_queues_fill_each_on_their_own():
     queue.push(0, numbered(1, 2))
     queue.push(1, numbered(7))
     assert queue.filled.tolist() == [2, 1]
-    assert set(queue.draw(1, 5, generator()).flatten().tolist()) == {7}
-    assert 0 not in queue.draw(0, 64, generator())
+    assert set(drawn(queue, 1, 5).tolist()) == {7}
+    assert 0 not in drawn(queue, 0, 64)
 
 
 def test_draws_are_distinct_while_there_are_enough():
     queue = ReferenceQueue(queues=1, capacity=100, channels=1)
     queue.push(0, torch.arange(100.0)[:, None])
-    assert len(queue.draw(0, 100, generator()).unique()) == 100
-    counts = queue.draw(0, 250, generator()).flatten().long().bincount()
+    assert len(drawn(queue, 0, 100).unique()) == 100
+    counts = drawn(queue, 0, 250).long().bincount()
     assert set(counts.tolist()) == {2, 3}
 
 
 def test_every_image_gives_the_queue_as_many_patches():
-    features = torch.arange(3.0)[:, None, None].expand(3, 50, 1) * 100 + torch.arange(50.0)[None, :, None]
-    picked = pick_for_queue(features, generator()).flatten()
-    assert len(picked) == 3 * PUSHED_PER_IMAGE == len(picked.unique())
-    assert torch.equal((picked // 100).long().bincount(), torch.full((3,), PUSHED_PER_IMAGE))
+    crops, one_process = CropSettings(globals=2, locals=1), Sharing(Fabric(accelerator="cpu", devices=1))
+    references = References(LossSettings(references=9, queue=100), crops, channels=1, sharing=one_process)
+    images = torch.arange(3.0).repeat(2) * 100 + torch.tensor([1000.0] * 3 + [2000.0] * 3)
+    features = images[:, None, None, None] + torch.arange(49.0).view(1, 1, 7, 7)
+    of_pairs = references.for_pairs(features, torch.zeros(4, 3, 9, 1), generator())
+    assert of_pairs.shape == (4, 3, 9, 1)
+    assert [(pair >= 2000).float().mean().item() for pair in of_pairs] == [g for g, _ in crops.pairs]
+    for place in range(2):
+        queued = references.queue.patches[place, :30].flatten() - 1000 * (place + 1)
+        assert len(queued.unique()) == 30
+        assert torch.equal((queued // 100).long().bincount(), torch.full((3,), PUSHED_PER_IMAGE))
 
 
 def test_in_batch_references_use_every_cell_once():
