@@ -26,8 +26,8 @@ class MemoryEfficientAttention(nn.Module):
         self.qkv, self.proj = attention.qkv, attention.proj
         self.num_heads, self.scale, self._kernel = attention.num_heads, attention.scale, kernel
 
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Tokens (B, n, D) to tokens of the same shape."""
+    def forward(self, tokens: torch.Tensor, attn_mask: None = None, is_causal: bool = False) -> torch.Tensor:
+        """Tokens (B, n, D) to tokens of the same shape; timm's blocks pass a mask, which here is never one."""
         queries, keys, values = self.qkv(tokens).unflatten(-1, (3, self.num_heads, -1)).unbind(2)
         attended = self._kernel(queries, keys, values, scale=self.scale)
         projected: torch.Tensor = self.proj(attended.flatten(2))

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from patchfield.atomic import atomic_path
 from patchfield.backbones.conversion import ConversionReport, Role, Tensors, convert
 from patchfield.backbones.registry import Weight
-from patchfield.backbones.spec import State, ViTSpec
+from patchfield.backbones.spec import State, ViTSpec, check_state
 from patchfield.errors import BackboneError
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
@@ -113,8 +113,10 @@ def read_checkpoint(path: str | Path, role: Role = "teacher") -> Checkpoint:
     try:
         state, positions, report = convert(loaded, role)
         spec = header.spec if header else ViTSpec.of(state, positions)
+        check_state(spec.build(), state)
     except BackboneError as error:
-        raise BackboneError(f"'{path}' cannot be loaded. {error}") from None
+        reason = str(error)
+        raise BackboneError(f"'{path}' cannot be loaded: {reason[0].lower()}{reason[1:]}") from None
     return Checkpoint(spec, state, report, header.details if header else {})
 
 

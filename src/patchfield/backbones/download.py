@@ -32,7 +32,7 @@ FOLDER_VARIABLE = "PATCHFIELD_WEIGHTS"
 _PATIENCE = 5.0
 """Seconds that the hub has to answer before this machine counts as offline."""
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 
 
 class _Remote(NamedTuple):

@@ -1,5 +1,6 @@
 """Names and files to backbones."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from patchfield.backbones.download import Progress, fetch, weights_folder
 from patchfield.backbones.registry import FILTERS, WEIGHTS, Weight, find_weight, unknown_name
 from patchfield.backbones.vit import AttentionMaps, ViT
 from patchfield.errors import BackboneError
+
+_log = logging.getLogger(__name__)
 
 
 def load_backbone(
@@ -79,7 +82,9 @@ def load_backbone(
         device=device,
         precision=precision,
         options={"weights": weights} if student else {},
+        report=checkpoint.report,
     )
+    _log.info("%s: %s", name, checkpoint.report)
     return AttentionMaps(vit) if attention else vit
 
 

@@ -171,6 +171,24 @@ class ViTSpec:
         )
 
 
+def check_state(vit: nn.Module, state: State) -> None:
+    """Refuse weights that are not exactly those of `vit`, in one sentence that names the first difference."""
+    expected = vit.state_dict()
+    missing = sorted(expected.keys() - state.keys())
+    surplus = sorted(state.keys() - expected.keys())
+    misshapen = [key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape]
+    if missing:
+        problem = f"'{missing[0]}' is missing ({len(missing)} tensors are)"
+    elif surplus:
+        problem = f"'{surplus[0]}' has no place in it ({len(surplus)} tensors have none)"
+    elif misshapen:
+        key = min(misshapen)
+        problem = f"'{key}' has shape {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+    else:
+        return
+    raise BackboneError(f"The weights do not fit the transformer that their shapes suggest: {problem}.")
+
+
 def _shape(state: State, key: str, dimensions: int) -> tuple[int, ...]:
     if key not in state or state[key].ndim != dimensions:
         found = f"has shape {tuple(state[key].shape)}" if key in state else "is missing"

@@ -8,7 +8,7 @@ from timm.layers import Attention
 from torch import nn
 
 from patchfield.backbones.positions import resample_positions
-from patchfield.backbones.spec import State, ViTSpec
+from patchfield.backbones.spec import State, ViTSpec, check_state
 from patchfield.errors import BackboneError
 
 
@@ -130,21 +130,3 @@ class Transformer(nn.Module):
     def _split(self, sequence: torch.Tensor, grid: tuple[int, int]) -> Tokens:
         prefix = self.spec.prefix
         return Tokens(sequence[:, :prefix], sequence[:, prefix:].transpose(1, 2).unflatten(2, grid))
-
-
-def check_state(vit: nn.Module, state: State) -> None:
-    """Refuse weights that are not exactly those of `vit`, in one sentence that names the first difference."""
-    expected = vit.state_dict()
-    missing = sorted(expected.keys() - state.keys())
-    surplus = sorted(state.keys() - expected.keys())
-    misshapen = [key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape]
-    if missing:
-        problem = f"'{missing[0]}' is missing ({len(missing)} tensors are)"
-    elif surplus:
-        problem = f"'{surplus[0]}' has no place in it ({len(surplus)} tensors have none)"
-    elif misshapen:
-        key = min(misshapen)
-        problem = f"'{key}' has shape {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
-    else:
-        return
-    raise BackboneError(f"The weights do not fit the transformer that their shapes suggest: {problem}.")

@@ -10,7 +10,7 @@ import torch
 
 from patchfield.backbones.attention import use_xformers
 from patchfield.backbones.base import Backbone, Level
-from patchfield.backbones.conversion import convert
+from patchfield.backbones.conversion import ConversionReport, convert
 from patchfield.backbones.devices import BatchSplitter, Precision, choose_device, choose_dtype
 from patchfield.backbones.spec import State, ViTSpec
 from patchfield.backbones.transformer import Transformer
@@ -43,6 +43,8 @@ class ViT(Backbone):
         part of the fingerprint: features agree to a rounding error.
     options : dict, optional
         Further options that `name` was loaded with.
+    report : ConversionReport, optional
+        What became of the tensors in the file it was loaded from; kept as an attribute.
 
     Raises
     ------
@@ -69,8 +71,9 @@ class ViT(Backbone):
         device: str | torch.device = "auto",
         precision: Precision = "auto",
         options: dict[str, Any] | None = None,
+        report: ConversionReport | None = None,
     ) -> None:
-        self.name, self.spec = name, spec
+        self.name, self.spec, self.report = name, spec, report
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
         self.blocks = _checked_blocks(blocks, spec.depth)
