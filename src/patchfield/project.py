@@ -232,7 +232,7 @@ def _document(folder: Path) -> dict[str, Any]:
 
 
 def _label_files(document: dict[str, Any]) -> set[str]:
-    return {entry["labels"] for entry in document["images"] if entry["labels"]}
+    return {entry["labels"] for entry in document.get("images", []) if entry["labels"]}
 
 
 def _loaded_image(entry: dict[str, Any], folder: Path) -> ProjectImage:
