@@ -1,0 +1,78 @@
+"""Principal components of a field, and the field in false colours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from patchfield.explore.standard import SAMPLES, Standard, sample_pixels
+from patchfield.field import FeatureField, Region
+
+_PERCENTILES = (1, 99)
+
+
+@dataclass(frozen=True, eq=False)
+class PrincipalComponents:
+    """The directions in which standardised features vary most.
+
+    Components are a linear map, so showing them is a projection. Colours are fixed when fitting: regions agree with
+    the whole, and other images of the same backbone can be shown in the same colours.
+
+    Attributes
+    ----------
+    weights : (channels, count) float32 array
+    bias : (count,) float32 array
+    limits : (2, count) float32 array
+        The component's values that become 0 and 1 (1st and 99th percentile of the sampled pixels).
+    explained : (count,) float64 array
+        Share of the variance that each component explains.
+
+    Examples
+    --------
+    >>> import numpy as np, patchfield as pf
+    >>> from patchfield.explore import PrincipalComponents
+    >>> field = pf.extract(np.random.default_rng(0).random((40, 60)), "filters")
+    >>> PrincipalComponents.fit(field).rgb(field).shape
+    (40, 60, 3)
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    limits: np.ndarray
+    explained: np.ndarray
+
+    @classmethod
+    def fit(
+        cls, fields: FeatureField | Sequence[FeatureField], count: int = 3, samples: int = SAMPLES
+    ) -> "PrincipalComponents":
+        """Components of `samples` random pixels of one or several fields of the same backbone.
+
+        Of the two possible signs of a component the one is taken whose largest weight is positive. Where the features
+        have fewer than `count` directions (a constant image), the missing components are zero.
+        """
+        features = sample_pixels(fields, samples)
+        standard = Standard.of(features)
+        values = standard.standardise(features)
+        pca = PCA(min(count, *values.shape), svd_solver="covariance_eigh").fit(values)
+        components = np.zeros((count, values.shape[1]))
+        components[: len(pca.components_)] = pca.components_
+        largest = np.abs(components).argmax(1)
+        components *= np.where(components[np.arange(count), largest] < 0, -1, 1)[:, None]
+        weights, bias = standard.fold(components.T, np.zeros(count))
+        limits = np.percentile(features @ weights + bias, _PERCENTILES, axis=0).astype(np.float32)
+        explained = np.zeros(count)
+        explained[: len(pca.components_)] = np.nan_to_num(pca.explained_variance_ratio_)
+        return cls(weights, bias, limits, explained)
+
+    def project(self, field: FeatureField, region: Region | None = None) -> np.ndarray:
+        """The components of every pixel, (count, h, w) float32."""
+        return field.project(self.weights, self.bias, region)
+
+    def rgb(self, field: FeatureField, region: Region | None = None) -> np.ndarray:
+        """The first three components as colours, (h, w, 3) float32 between 0 and 1."""
+        maps = self.project(field, region)[:3]
+        low, high = self.limits[:, :3, None, None]
+        span = np.where(high > low, high - low, 1)
+        colours = np.clip((maps - low) / span, 0, 1)
+        return np.ascontiguousarray(colours.transpose(1, 2, 0))
