@@ -100,7 +100,9 @@ class ClassTable:
         missing = [int(value) for value in values if value and int(value) not in self._classes]
         if missing:
             new = {value: PaintClass(value, f"class {value}", default_color(value)) for value in missing}
-            self._set(self._classes | new | {value: self._removed[value] for value in missing if value in self._removed})
+            self._set(
+                self._classes | new | {value: self._removed[value] for value in missing if value in self._removed}
+            )
 
     def remove(self, value: int) -> None:
         self._removed[value] = replace(self._classes[value], pixels=0)

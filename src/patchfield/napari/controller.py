@@ -64,6 +64,8 @@ class Controller:
     """Another image, or another view of it, is the current one."""
     class_selected = Signal(int)
     """Another class is painted with."""
+    shown = Signal()
+    """Another result, or none that there was, is on view."""
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class Controller:
         self.live = Live(runner, self.classes)
         self.results = Results(viewer, self.classes)
         self.status: Status = describe(Situation())
-        self._on_error = on_error
+        self.on_error = on_error
         self._annotated: dict[str, AnnotatedImage] = {}
         self._shown: Plane | None = None
         self._connect()
@@ -121,6 +123,11 @@ class Controller:
         self._make_current(self._annotate(source))
         self.selected.emit()
         self._show_plane(always=True)
+
+    def source_of(self, layer: Image) -> ImageSource:
+        """How an image is looked at: as chosen, where it was painted on."""
+        source = ImageSource(layer)
+        return self._annotated[source.id].source if source.id in self._annotated else source
 
     def channel_choices(self) -> list[Channel]:
         return [] if self.current is None else channel_choices(self.current.source.layer, self.choices)
@@ -167,22 +174,23 @@ class Controller:
 
     def learn(self) -> None:
         """Learn from the strokes now."""
-        self.live.learn(self.labelled(), self._target())
+        self.live.learn(self.labelled(), self.target())
 
     def show(self, what: Show, shown_class: int | None = None) -> None:
         """Show the segmentation, the probability of a class, or the uncertainty."""
         self.live.show = what
         self.live.shown_class = shown_class if shown_class is not None else self.live.shown_class
         for annotated in self.annotated:
-            self.results.arrange(annotated, what)
-        self.live.predict(self.labelled(), self._target())
+            self.results.arrange(annotated.source, what)
+        self.shown.emit()
+        self.live.predict(self.labelled(), self.target())
 
     def adopt(self, probe: LinearProbe) -> None:
         """Segment with a probe that was loaded, by features made in its way."""
         self.classes.replace({value: (info.name, info.color) for value, info in probe.classes.items()})
         self.make_features(FeatureSpec.of(probe.recipes[0]))
         self.live.adopt(probe)
-        self.live.predict(self.labelled(), self._target())
+        self.live.predict(self.labelled(), self.target())
 
     def labelled(self) -> tuple[Labelled, ...]:
         """All painted planes of all images, with their fields where these are there."""
@@ -212,11 +220,11 @@ class Controller:
         self.classes.changed.connect(self._on_classes)
         self.features.changed.connect(self._tell_status)
         self.features.ready.connect(self._on_field)
-        self.features.failed.connect(self._on_error)
+        self.features.failed.connect(self.on_error)
         self.live.changed.connect(self._tell_status)
         self.live.drawn.connect(self._on_drawn)
         self.live.withdrawn.connect(self._on_withdrawn)
-        self.live.failed.connect(self._on_error)
+        self.live.failed.connect(self.on_error)
 
     def _viewer_connections(self) -> Iterator[tuple[Any, Callable[..., None]]]:
         yield self.viewer.layers.events.inserted, self._on_inserted
@@ -229,8 +237,15 @@ class Controller:
         annotated.class_selected.connect(self._on_class_selected)
         annotated.image_changed.connect(partial(self._on_image_changed, source.id))
         self._annotated[source.id] = annotated
-        self.results.recolor(annotated)
+        self._take_classes(annotated)
         return annotated
+
+    def _take_classes(self, annotated: AnnotatedImage) -> None:
+        """Names and colours that the labels were left with, when the panel was closed."""
+        left = annotated.labels.metadata[layers.METADATA_KEY].get("classes")
+        if left is not None:
+            self.classes.replace(left)
+        self.results.recolor()
 
     def _make_current(self, annotated: AnnotatedImage) -> None:
         value = self.selected_class
@@ -283,27 +298,26 @@ class Controller:
         self.class_selected.emit(value)
 
     def _on_classes(self) -> None:
-        for annotated in self.annotated:
-            self.results.recolor(annotated)
+        self.results.recolor()
 
     def _on_strokes(self) -> None:
-        self.live.strokes_changed(self.labelled(), self._target())
+        self.live.strokes_changed(self.labelled(), self.target())
         self._request_features()
 
     def _on_field(self, plane: Plane) -> None:
         if self.live.following and any(entry.plane == plane for entry in self.labelled()):
-            self.live.learn(self.labelled(), self._target())
+            self.live.learn(self.labelled(), self.target())
         elif plane == self._shown:
-            self.live.predict(self.labelled(), self._target())
+            self.live.predict(self.labelled(), self.target())
 
     def _on_drawn(self, drawn: Drawn) -> None:
         annotated = self._annotated.get(drawn.plane.image)
         if annotated is not None and (drawn.show is Show.SEGMENTATION or drawn.plane == self._shown):
-            self.results.draw(annotated, drawn, self.live.show)
+            self.results.draw(annotated.source, drawn, self.live.show)
 
     def _on_withdrawn(self) -> None:
         for annotated in self.annotated:
-            self.results.withdraw(annotated)
+            self.results.withdraw(annotated.source)
 
     # -- the plane on view
 
@@ -314,11 +328,11 @@ class Controller:
             return
         self._shown = shown
         self._request_features()
-        target = self._target()
+        target = self.target()
         if target is not None:
             self.live.predict(self.labelled(), target)
         elif self.current is not None:
-            self.results.withdraw_maps(self.current)
+            self.results.withdraw_maps(self.current.source)
         self._tell_status()
 
     def _plane_on_view(self) -> Plane | None:
@@ -333,7 +347,7 @@ class Controller:
             wanted += [(plane, annotated.source) for plane, _ in annotated.painted_planes() if plane != self._shown]
         self.features.request(wanted)
 
-    def _target(self) -> Target | None:
+    def target(self) -> Target | None:
         field = None if self._shown is None else self.features.field(self._shown)
         return None if field is None else Target(self._shown, field, self._region_in_view())
 

@@ -89,6 +89,8 @@ class Features:
 
     changed = Signal()
     """Progress, backbone, or whether something goes on."""
+    chosen = Signal()
+    """Features are made in another way from now on."""
     ready = Signal(object)
     """A plane (Plane) has a field, or a better one."""
     failed = Signal(object)
@@ -121,6 +123,7 @@ class Features:
         if (spec.backbone, spec.options) != (self.spec.backbone, self.spec.options):
             self.backbone, self._seconds_per_pixel = None, None
         self.spec = spec
+        self.chosen.emit()
         self._restart()
 
     def request(self, wanted: Sequence[tuple[Plane, ImageSource]]) -> None:

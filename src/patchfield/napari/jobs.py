@@ -5,6 +5,7 @@ same jobs run inline in headless tests. Qt's global thread pool is not used on p
 machine has cores, so on a laptop a download and an extraction would leave none for the answer to a brush stroke.
 """
 
+import atexit
 import logging
 import queue
 import threading
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 Call = Callable[[], None]
 _THREAD_NAME = "patchfield"
+_PATIENCE = 10
+"""Seconds that a thread has to end when the program does; one tile of the largest backbone."""
 
 
 def _ignore(*_: Any) -> None:
@@ -97,19 +100,9 @@ class ThreadRunner:
 
     def __init__(self, post: Callable[[Call], None]) -> None:
         self._post = post
-        self._threads: list[threading.Thread] = []
 
     def start(self, job: Job) -> None:
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        thread = threading.Thread(target=_run, args=(job, self._post), name=_THREAD_NAME, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the threads of cancelled jobs; whether all of them ended in time."""
-        for thread in self._threads:
-            thread.join(seconds)
-        return not any(thread.is_alive() for thread in self._threads)
+        _start_thread(partial(_run, job, self._post), job.cancel)
 
 
 class Slot:
@@ -196,7 +189,7 @@ def reports(call: Callable[[Callable[[Any], None]], Any]) -> Generator[tuple[str
         except Exception as error:  # noqa: BLE001 it is raised again on the other side
             messages.put(("error", error))
 
-    threading.Thread(target=run, name=_THREAD_NAME, daemon=True).start()
+    _start_thread(run, abandoned.set)
     try:
         while True:
             kind, value = messages.get()
@@ -229,6 +222,31 @@ def _calls(job: Job) -> Iterator[Call]:
         yield partial(job.deliver, value)
     steps.close()
     yield job.finish
+
+
+_stoppers: dict[threading.Thread, Call] = {}
+
+
+def _start_thread(target: Call, stop: Call) -> None:
+    def run() -> None:
+        try:
+            target()
+        finally:
+            del _stoppers[threading.current_thread()]
+
+    thread = threading.Thread(target=run, name=_THREAD_NAME, daemon=True)
+    _stoppers[thread] = stop
+    thread.start()
+
+
+@atexit.register
+def _stop_threads() -> None:
+    """End all threads before the interpreter goes: PyTorch aborts the process when it is killed at work."""
+    threads = dict(_stoppers)
+    for stop in threads.values():
+        stop()
+    for thread in threads:
+        thread.join(_PATIENCE)
 
 
 def _log_warnings_of_jobs() -> None:

@@ -45,10 +45,17 @@ def is_ours(layer: Layer) -> bool:
     return METADATA_KEY in layer.metadata
 
 
-def find(viewer: ViewerModel, source: ImageSource, role: Role) -> Layer | None:
+def role(layer: Layer) -> Role | None:
+    """What a layer of ours is for; None for everybody else's."""
+    return Role(layer.metadata[METADATA_KEY]["role"]) if is_ours(layer) else None
+
+
+def find(viewer: ViewerModel, source: ImageSource, wanted: Role) -> Layer | None:
     """Our layer of that role for that image, whatever it is called by now."""
-    mark = {"role": str(role), "image": source.id}
-    return next((layer for layer in viewer.layers if layer.metadata.get(METADATA_KEY) == mark), None)
+    for layer in viewer.layers:
+        if role(layer) is wanted and layer.metadata[METADATA_KEY]["image"] == source.id:
+            return layer
+    return None
 
 
 def images(viewer: ViewerModel) -> list[Image]:
@@ -56,7 +63,7 @@ def images(viewer: ViewerModel) -> list[Image]:
     return [layer for layer in reversed(viewer.layers) if isinstance(layer, Image) and not is_ours(layer)]
 
 
-def create(viewer: ViewerModel, source: ImageSource, role: Role, data: np.ndarray, **looks: Any) -> Layer:
+def create(viewer: ViewerModel, source: ImageSource, made_for: Role, data: np.ndarray, **looks: Any) -> Layer:
     """Add a layer of ours over its image: results below the labels, everything else in place as it was.
 
     Parameters
@@ -64,18 +71,18 @@ def create(viewer: ViewerModel, source: ImageSource, role: Role, data: np.ndarra
     data : ndarray
         With the image's axes (see :attr:`ImageSource.axes`), or its last two.
     """
-    kind = Labels if role in LABEL_ROLES else Image
-    axes = source.axes if data.ndim == len(source.axes) and role in LABEL_ROLES else source.axes[-2:]
+    kind = Labels if made_for in LABEL_ROLES else Image
+    axes = source.axes if data.ndim == len(source.axes) and made_for in LABEL_ROLES else source.axes[-2:]
     layer = kind(
         data,
-        name=f"{source.name} {role}",
-        metadata={METADATA_KEY: {"role": str(role), "image": source.id}},
-        **(_LOOKS[role] | looks),
+        name=f"{source.name} {made_for}",
+        metadata={METADATA_KEY: {"role": str(made_for), "image": source.id}},
+        **(_LOOKS[made_for] | looks),
         **placement(source.layer, axes),
     )
     selection = set(viewer.layers.selection)
-    viewer.layers.insert(_height(viewer, source, role), layer)
-    if role is not Role.LABELS:
+    viewer.layers.insert(_height(viewer, source, made_for), layer)
+    if made_for is not Role.LABELS:
         viewer.layers.selection = selection
     return layer
 
@@ -118,11 +125,11 @@ def forget_history(labels: Labels) -> None:
     labels.mode = mode
 
 
-def _height(viewer: ViewerModel, source: ImageSource, role: Role) -> int:
+def _height(viewer: ViewerModel, source: ImageSource, made_for: Role) -> int:
     """Where in the stack of layers: labels on top, results below them, explanations below results."""
     top = len(viewer.layers)
-    if role is Role.LABELS:
+    if made_for is Role.LABELS:
         return top
-    above = (Role.LABELS,) if role is Role.SEGMENTATION else (Role.LABELS, Role.SEGMENTATION)
+    above = (Role.LABELS,) if made_for is Role.SEGMENTATION else (Role.LABELS, Role.SEGMENTATION)
     found = [find(viewer, source, other) for other in above]
     return min((viewer.layers.index(layer) for layer in found if layer is not None), default=top)

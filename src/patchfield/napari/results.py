@@ -2,12 +2,12 @@
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Labels, Layer
+from napari.layers import Layer
 
 from patchfield.napari import layers
-from patchfield.napari.annotated import AnnotatedImage
 from patchfield.napari.classes import ClassTable
 from patchfield.napari.layers import Role
+from patchfield.napari.sources import ImageSource, Plane, PlaneIndex
 from patchfield.napari.updates import Drawn, Show
 
 ROLES = {
@@ -27,53 +27,57 @@ class Results:
     def __init__(self, viewer: ViewerModel, classes: ClassTable) -> None:
         self._viewer, self._classes = viewer, classes
 
-    def draw(self, annotated: AnnotatedImage, drawn: Drawn, show: Show) -> None:
+    def draw(self, source: ImageSource, drawn: Drawn, show: Show) -> None:
         """Put a piece of a result in its layer; a new layer is visible if it is the one of `show`."""
-        layer = self._layer(annotated, drawn, visible=drawn.show is show)
+        layer = self._layer(source, drawn, visible=drawn.show is show)
         index = drawn.plane.index if layer.data.ndim > 2 else ()
         layer.data[(*index, *drawn.region)] = drawn.values
         # Neither the extent nor the highlight of the layer can have changed, and they cost more than the pixels.
         layer.refresh(extent=False, highlight=False)
 
-    def paint_plane(self, annotated: AnnotatedImage, index: tuple[int, ...], values: np.ndarray) -> None:
+    def paint_plane(self, source: ImageSource, index: PlaneIndex, values: np.ndarray) -> None:
         """Put the segmentation of a whole plane in its layer."""
         rows, columns = values.shape
         piece = (slice(0, rows), slice(0, columns))
-        self.draw(annotated, Drawn(annotated.plane(index), Show.SEGMENTATION, piece, values), Show.SEGMENTATION)
+        self.draw(source, Drawn(Plane(source.id, index), Show.SEGMENTATION, piece, values), Show.SEGMENTATION)
 
-    def arrange(self, annotated: AnnotatedImage, show: Show) -> None:
+    def arrange(self, source: ImageSource, show: Show) -> None:
         """Show the layer of `show`, where it exists, and hide the others."""
         for candidate, role in ROLES.items():
-            layer = annotated.result(role)
+            layer = layers.find(self._viewer, source, role)
             if layer is not None:
                 layer.visible = candidate is show
 
-    def withdraw(self, annotated: AnnotatedImage) -> None:
+    def withdraw(self, source: ImageSource) -> None:
         """Clear predictions that nothing stands behind any more."""
-        segmentation = annotated.result(Role.SEGMENTATION)
+        segmentation = layers.find(self._viewer, source, Role.SEGMENTATION)
         if segmentation is not None:
             segmentation.data[...] = 0
             segmentation.refresh(extent=False, highlight=False)
-        self.withdraw_maps(annotated)
+        self.withdraw_maps(source)
 
-    def withdraw_maps(self, annotated: AnnotatedImage) -> None:
+    def withdraw_maps(self, source: ImageSource) -> None:
         """Clear the maps of a plane that is no longer on view."""
         for role in (Role.PROBABILITY, Role.UNCERTAINTY):
-            layer = annotated.result(role)
+            layer = layers.find(self._viewer, source, role)
             if layer is not None:
                 layer.data[...] = 0
                 layer.refresh(extent=False, highlight=False)
 
-    def recolor(self, annotated: AnnotatedImage) -> None:
-        """Colour strokes and segmentation like the classes."""
-        annotated.labels.colormap = layers.colormap(self._classes.colors())
-        segmentation = annotated.result(Role.SEGMENTATION)
-        if isinstance(segmentation, Labels):
-            segmentation.colormap = layers.colormap(self._classes.colors(only_visible=True))
+    def recolor(self) -> None:
+        """Colour all strokes and segmentations like the classes, and note the classes in the labels layers."""
+        names = {entry.value: (entry.name, entry.color) for entry in self._classes}
+        for layer in self._viewer.layers:
+            role = layers.role(layer)
+            if role is Role.LABELS:
+                layer.colormap = layers.colormap(self._classes.colors())
+                layer.metadata[layers.METADATA_KEY]["classes"] = names
+            elif role is Role.SEGMENTATION:
+                layer.colormap = layers.colormap(self._classes.colors(only_visible=True))
 
-    def _layer(self, annotated: AnnotatedImage, drawn: Drawn, *, visible: bool) -> Layer:
-        role, source = ROLES[drawn.show], annotated.source
-        layer = annotated.result(role)
+    def _layer(self, source: ImageSource, drawn: Drawn, *, visible: bool) -> Layer:
+        role = ROLES[drawn.show]
+        layer = layers.find(self._viewer, source, role)
         whole = role is Role.SEGMENTATION
         shape = source.labels_shape if whole else source.shape
         if layer is None:

@@ -1,0 +1,99 @@
+"""The panel: one dock widget for the whole job."""
+
+from napari.viewer import Viewer
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from patchfield.napari._qt.actions import Actions
+from patchfield.napari._qt.classes_section import ClassesSection
+from patchfield.napari._qt.features_section import FeaturesSection
+from patchfield.napari._qt.gui_thread import gui_thread
+from patchfield.napari._qt.image_section import ImageSection
+from patchfield.napari._qt.segment_section import SegmentSection
+from patchfield.napari._qt.status import StatusCard
+from patchfield.napari._qt.style import GAP, Section
+from patchfield.napari.applying import Applying
+from patchfield.napari.controller import Controller
+from patchfield.napari.files import Files
+from patchfield.napari.jobs import ThreadRunner
+from patchfield.napari.keys import DESCRIPTIONS, Keys
+from patchfield.napari.tour import UnsureTour
+
+WIDTH = 310
+
+
+class PatchfieldPanel(QWidget):
+    """Segment by painting.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        # napari hands plugins a proxy, which hides that a layer is the same layer.
+        viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.controller = Controller(viewer, ThreadRunner(gui_thread().post))
+        self.files = Files(self.controller)
+        self.applying = Applying(self.controller)
+        self.tour = UnsureTour(self.controller)
+        self.keys = Keys(self.controller, self.tour)
+        self.classes = ClassesSection(self.controller)
+        self._closed = False
+        self._lay_out()
+        # When the window goes, Qt destroys the panel without asking; the controller outlives it.
+        self.destroyed.connect(self.close_jobs)
+
+    def close_jobs(self) -> None:
+        """Stop all jobs and let go of the viewer; layers stay as they are."""
+        if self._closed:
+            return
+        self._closed = True
+        self.keys.close()
+        self.tour.close()
+        self.applying.cancel()
+        self.classes.release()
+        self.controller.close()
+
+    def event(self, event: QEvent) -> bool:
+        # napari takes a closed panel out of its dock and forgets it: no close event is sent.
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_jobs()
+        return super().event(event)
+
+    def _lay_out(self) -> None:
+        self.image = ImageSection(self.controller)
+        self.features = FeaturesSection(self.controller)
+        self.segment = SegmentSection(self.controller, self.tour)
+        sections = QVBoxLayout()
+        sections.setContentsMargins(0, 0, 4, 0)
+        sections.setSpacing(2)
+        for section in (self.image, self.features, self.classes, self.segment, _keys_section()):
+            sections.addWidget(section)
+        sections.addStretch()
+        content = QWidget()
+        content.setLayout(sections)
+        scroll = QScrollArea()
+        scroll.setWidget(content)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(GAP)
+        layout.addWidget(StatusCard(self.controller))
+        layout.addWidget(scroll, 1)
+        layout.addWidget(Actions(self.controller, self.files, self.applying))
+        self.setMinimumWidth(WIDTH)
+
+
+def _keys_section() -> Section:
+    section = Section("Keys", expanded=False)
+    grid = QGridLayout()
+    grid.setColumnStretch(1, 1)
+    for line, (key, action) in enumerate(DESCRIPTIONS):
+        grid.addWidget(QLabel(f"<b>{key}</b>"), line, 0)
+        grid.addWidget(QLabel(action), line, 1)
+    section.rows.addLayout(grid)
+    return section

@@ -1,0 +1,120 @@
+"""What the sections have in common: headings, hints, icons, notifications for refused input."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from napari.resources import get_colorized_svg, get_icon_path
+from napari.settings import get_settings
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QByteArray, QSize, Qt
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from patchfield.errors import PatchfieldError
+from patchfield.napari.notices import tell
+
+GAP = 6
+LABEL_WIDTH = 64
+QWIDGETSIZE_MAX = 16777215
+ICON = QSize(16, 16)
+_HINT = "color: rgba(160, 165, 172, 255); font-size: 9pt;"
+_HEADING = "text-align: left; border: none; background: transparent; font-weight: 600; padding: 2px 0;"
+
+
+class Section(QCollapsible):
+    """A part of the panel under a heading that folds it away."""
+
+    def __init__(self, title: str, *, expanded: bool) -> None:
+        super().__init__(title, expandedIcon=icon("down_arrow"), collapsedIcon=icon("right_arrow"))
+        self.toggleButton().setStyleSheet(_HEADING)
+        self.toggleButton().setIconSize(QSize(9, 9))
+        self.layout().setContentsMargins(0, 0, 0, 0)
+        self.layout().setSpacing(0)
+        self.setDuration(0)
+        self.rows = QVBoxLayout()
+        self.rows.setContentsMargins(18, 2, 2, 8)
+        self.rows.setSpacing(GAP)
+        body = QWidget()
+        body.setLayout(self.rows)
+        self.setContent(body)
+        self.toggled.connect(self._unfold)
+        if expanded:
+            self.expand(animate=False)
+        else:
+            self.collapse(animate=False)
+
+    def _unfold(self, expanded: bool) -> None:
+        """Let the content have the height it needs: superqt fixes the one it had when it was unfolded."""
+        self.content().setVisible(expanded)
+        self.content().setMaximumHeight(QWIDGETSIZE_MAX if expanded else 0)
+
+
+def hint(text: str = "") -> QLabel:
+    """Small grey text that wraps."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setStyleSheet(_HINT)
+    # A wrapping label otherwise asks for the width of its longest line, and the dock grows.
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
+    """Widgets side by side; the one at `stretch` takes the room that is left."""
+    layout = QHBoxLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(GAP)
+    for place, widget in enumerate(widgets):
+        layout.addWidget(widget, 1 if place == stretch else 0)
+    return layout
+
+
+def tool(icon: QIcon, tip: str, pressed: Callable[[], None]) -> QToolButton:
+    """A small flat button with an icon."""
+    button = QToolButton()
+    button.setIcon(icon)
+    button.setIconSize(ICON)
+    button.setToolTip(tip)
+    button.setAutoRaise(True)
+    button.setCursor(Qt.CursorShape.PointingHandCursor)
+    button.setStyleSheet("QToolButton { border: none; background: transparent; padding: 1px; }")
+    button.clicked.connect(pressed)
+    return button
+
+
+def icon(name: str) -> QIcon:
+    """One of napari's icons in the colour of its theme."""
+    color = get_theme(get_settings().appearance.theme).icon.as_hex()
+    svg = get_colorized_svg(get_icon_path(name), color=color)
+    pixmap = QPixmap()
+    pixmap.loadFromData(QByteArray(svg.encode()), "SVG")
+    return QIcon(pixmap.scaled(ICON * 2, transformMode=Qt.TransformationMode.SmoothTransformation))
+
+
+def chip(color: str) -> QIcon:
+    """A rounded square of a colour."""
+    pixmap = QPixmap(ICON * 2)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(QColor(color))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.drawRoundedRect(pixmap.rect().adjusted(2, 2, -2, -2), 6, 6)
+    painter.end()
+    return QIcon(pixmap)
+
+
+def told(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """A verb whose refusals become notifications instead of tracebacks."""
+
+    @wraps(verb)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return verb(*args, **kwargs)
+        except PatchfieldError as refusal:
+            tell(refusal)
+            return None
+
+    return call

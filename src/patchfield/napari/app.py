@@ -1,0 +1,44 @@
+"""napari with the panel docked and a sample open: ``python -m patchfield.napari.app [SAMPLE]``."""
+
+import signal
+import sys
+
+import napari
+from qtpy.QtCore import QTimer
+
+from patchfield.napari._qt.panel import PatchfieldPanel
+from patchfield.napari.reader import PLUGIN
+from patchfield.napari.samples import layer_data
+
+FIRST_SAMPLE = "alloy"
+
+
+def open_window(sample: str | None = FIRST_SAMPLE, *, show: bool = True) -> tuple[napari.Viewer, PatchfieldPanel]:
+    """A napari window with the panel docked and, unless None, a sample open.
+
+    Raises
+    ------
+    ImageError
+        When there is no such sample.
+    """
+    layers = [] if sample is None else layer_data(sample)
+    viewer = napari.Viewer(title="Patchfield", show=show)
+    for pixels, arguments, kind in layers:
+        getattr(viewer, f"add_{kind}")(pixels, **arguments)
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN)
+    return viewer, panel
+
+
+def main(sample: str | None = FIRST_SAMPLE) -> None:
+    """Open the window and run until it is closed, or until Ctrl+C in the terminal."""
+    open_window(sample)
+    signal.signal(signal.SIGINT, lambda *_: napari.quit() if hasattr(napari, "quit") else sys.exit(130))
+    # Python looks at signals only while Python runs; Qt's event loop would keep Ctrl+C waiting for ever.
+    heartbeat = QTimer()
+    heartbeat.timeout.connect(lambda: None)
+    heartbeat.start(200)
+    napari.run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

@@ -1,0 +1,106 @@
+"""Keys: bound to the viewer and to our labels layers while the panel is open, free again afterwards.
+
+napari ignores key bindings in plugin manifests, so they are bound in code. None of them collides with napari's own
+(digits, E, P, F, L, Z, M, X, B, V, space with a labels layer), and whatever a user bound already is left alone.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from napari.layers import Labels
+from napari.utils.key_bindings import coerce_keybinding
+
+from patchfield.napari import layers
+from patchfield.napari.controller import Controller
+from patchfield.napari.layers import Role
+from patchfield.napari.tour import UnsureTour
+from patchfield.napari.updates import Show
+
+CLASS_KEYS = "QWERT"
+"""With Shift, the first five classes: the left hand's upper row, so that the right hand stays on the mouse."""
+
+DESCRIPTIONS = (
+    ("Shift+Q … T", "paint class 1 … 5"),
+    ("Ctrl+Z, Ctrl+Shift+Z", "undo, redo: the segmentation follows"),
+    ("S", "segmentation on and off"),
+    ("U", "uncertainty on and off"),
+    ("N", "next unsure place"),
+    ("H (hold)", "see the bare image"),
+    ("Shift+S", "update now (when live is off)"),
+)
+
+Action = Callable[[Any], Any]
+
+
+class Keys:
+    """The keys of one panel.
+
+    Parameters
+    ----------
+    controller : Controller
+    tour : UnsureTour
+    """
+
+    def __init__(self, controller: Controller, tour: UnsureTour) -> None:
+        self._controller = controller
+        self._bound: list[tuple[Any, str]] = []
+        actions: dict[str, Action] = {
+            "S": lambda _: self._toggle_segmentation(),
+            "U": lambda _: self._toggle_uncertainty(),
+            "N": lambda _: tour.next(),
+            "H": lambda _: self._hide_while_held(),
+            "Shift-S": lambda _: controller.learn(),
+        }
+        for key, action in actions.items():
+            self._bind(controller.viewer, key, action)
+        controller.selected.connect(self._bind_classes)
+        self._bind_classes()
+
+    def close(self) -> None:
+        """Free all keys."""
+        self._controller.selected.disconnect(self._bind_classes)
+        for owner, key in self._bound:
+            owner.bind_key(key, None)
+        self._bound.clear()
+
+    def _bind_classes(self) -> None:
+        current = self._controller.current
+        if current is not None and not self._is_bound(current.labels):
+            for place, key in enumerate(CLASS_KEYS):
+                self._bind(current.labels, f"Shift-{key}", partial(self._select, place))
+
+    def _bind(self, owner: Any, key: str, action: Action) -> None:
+        if coerce_keybinding(key) not in owner.keymap:
+            owner.bind_key(key, action)
+            self._bound.append((owner, key))
+
+    def _is_bound(self, labels: Labels) -> bool:
+        return any(owner is labels for owner, _ in self._bound)
+
+    def _select(self, place: int, _: Any) -> None:
+        values = self._controller.classes.values
+        if place < len(values):
+            self._controller.select_class(values[place])
+
+    def _toggle_segmentation(self) -> None:
+        controller = self._controller
+        if controller.live.show is not Show.SEGMENTATION:
+            controller.show(Show.SEGMENTATION)
+        elif controller.current is not None:
+            layer = controller.current.result(Role.SEGMENTATION)
+            if layer is not None:
+                layer.visible = not layer.visible
+
+    def _toggle_uncertainty(self) -> None:
+        shown = self._controller.live.show is Show.UNCERTAINTY
+        self._controller.show(Show.SEGMENTATION if shown else Show.UNCERTAINTY)
+
+    def _hide_while_held(self) -> Iterator[None]:
+        """Hide all our layers until the key is released."""
+        hidden = [layer for layer in self._controller.viewer.layers if layers.is_ours(layer) and layer.visible]
+        for layer in hidden:
+            layer.visible = False
+        yield
+        for layer in hidden:
+            layer.visible = True
