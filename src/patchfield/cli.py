@@ -16,7 +16,7 @@ from patchfield.errors import PatchfieldError
 
 if TYPE_CHECKING:
     from patchfield.headless.batch import Results
-    from patchfield.pipeline import Pipeline
+    from patchfield.pipeline import Download, Pipeline
 
 app = typer.Typer(
     help="A few brush strokes on a micrograph become a full segmentation.",
@@ -54,7 +54,7 @@ def demo(
     from patchfield.headless.terminal import Bars, say, stoppable
 
     with stoppable(output), Bars() as bars:
-        done = demonstrate(sample, output, backbone, sampling, partial(bars, Path(sample)))
+        done = demonstrate(sample, output, backbone, sampling, partial(bars, Path(sample)), bars.download)
     say(done.summary)
     say(f"Written to {output}: {', '.join(file.name for file in done.files)}")
 
@@ -81,14 +81,17 @@ def segment(
     """
     from patchfield.headless.batch import Job, segment_with_labels, segment_with_probe
     from patchfield.headless.terminal import Bars, stoppable
+    from patchfield.pipeline import Pipeline
+    from patchfield.probe import LinearProbe
 
     job = Job(images, output, _suffix(file_format), plane, probabilities)
-    with stoppable(output), Bars() as watch:
+    with stoppable(output), Bars() as bars:
         if labels is not None and probe is None:
-            pipeline = _pipeline(backbone, sampling, contrast, channels, device)
-            results = segment_with_labels(job, labels, pipeline, watch, save_probe)
+            pipeline = _pipeline(backbone, sampling, contrast, channels, device, bars.download)
+            results = segment_with_labels(job, labels, pipeline, bars, save_probe)
         elif probe is not None and labels is None:
-            results = segment_with_probe(job, probe, device, watch)
+            trained = LinearProbe.load(probe)
+            results = segment_with_probe(job, trained, Pipeline.of_probe(trained, device, bars.download), bars)
         else:
             raise typer.BadParameter("Give either --labels, to train, or --probe, to use what was trained before.")
     _finish(results, output, "segmented")
@@ -111,8 +114,9 @@ def pca(
     from patchfield.headless.terminal import Bars, stoppable
 
     job = Job(images, output, _suffix(file_format), plane)
-    with stoppable(output), Bars() as watch:
-        results = show_components(job, _pipeline(backbone, sampling, contrast, channels, device), watch)
+    with stoppable(output), Bars() as bars:
+        pipeline = _pipeline(backbone, sampling, contrast, channels, device, bars.download)
+        results = show_components(job, pipeline, bars)
     _finish(results, output, "shown")
 
 
@@ -168,7 +172,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _pipeline(
-    backbones: list[str] | None, sampling: str, contrast: str, channels: str | None, device: str
+    backbones: list[str] | None,
+    sampling: str,
+    contrast: str,
+    channels: str | None,
+    device: str,
+    download: "Download",
 ) -> "Pipeline":
     from patchfield.images import ImageSettings
     from patchfield.pipeline import Pipeline
@@ -177,7 +186,7 @@ def _pipeline(
         contrast=tuple(contrast.split(",")) if "," in contrast else contrast,  # type: ignore[arg-type]
         channels=None if channels is None else tuple(channels.split(",")),  # type: ignore[arg-type]
     )
-    return Pipeline.chosen(backbones or ["filters"], sampling, settings, device)
+    return Pipeline.chosen(backbones or ["filters"], sampling, settings, device, download)
 
 
 def _suffix(file_format: str) -> str:

@@ -13,6 +13,8 @@ from patchfield.images import ImageSettings, Micrograph
 from patchfield.probe import LinearProbe
 
 Progress = Callable[[ExtractionStep], None]
+Download = Callable[[int, int], None]
+"""Told how many bytes of weights have arrived, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Pipeline:
         sampling: str | Sampling = "balanced",
         settings: ImageSettings | None = None,
         device: str = "auto",
+        download: Download | None = None,
     ) -> Self:
         """A pipeline of named (or loaded) backbones that look at images in the same way.
 
@@ -53,11 +56,11 @@ class Pipeline:
             When a backbone cannot be loaded or the sampling is unknown.
         """
         views = Sampling.parse(sampling)
-        loaded = [load_backbone(backbone, device=device) for backbone in backbones]
+        loaded = [load_backbone(backbone, device=device, progress=download) for backbone in backbones]
         return cls(tuple(Part(backbone, views, "bilinear", settings or ImageSettings()) for backbone in loaded))
 
     @classmethod
-    def of_probe(cls, probe: LinearProbe, device: str = "auto") -> Self:
+    def of_probe(cls, probe: LinearProbe, device: str = "auto", download: Download | None = None) -> Self:
         """The pipeline that a probe was trained with.
 
         Raises
@@ -69,7 +72,7 @@ class Pipeline:
         """
         parts = []
         for recipe in probe.recipes:
-            backbone = load_backbone(recipe.backbone, device=device, **recipe.options)
+            backbone = load_backbone(recipe.backbone, device=device, progress=download, **recipe.options)
             if backbone.fingerprint != recipe.fingerprint:
                 raise ProbeError(
                     f"The probe was trained on other weights than '{recipe.backbone}' stands for here: "

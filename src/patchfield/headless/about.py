@@ -8,6 +8,7 @@ import torch
 from huggingface_hub.constants import HF_HUB_CACHE
 
 import patchfield
+from patchfield.backbones import find_local, models, weights_folder
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-image", "tifffile", "napari", "PyQt6", "xformers")
 
@@ -23,7 +24,18 @@ def installation() -> dict[str, str]:
     facts["devices"] = ", ".join(_devices())
     facts["threads"] = str(torch.get_num_threads())
     facts["downloaded weights"] = HF_HUB_CACHE
+    facts["own weights"] = str(weights_folder())
     return facts
+
+
+def weight_rows() -> list[list[str]]:
+    """Name, purpose, size, licence and presence of every backbone, as text."""
+    rows = []
+    for weight in models():
+        here = "yes" if weight.source is None or find_local(weight) else ""
+        size = f"{weight.size / 1e6:,.0f} MB" if weight.source is not None else ""
+        rows.append([weight.name, weight.summary, size, weight.licence, here])
+    return rows
 
 
 def _version(package: str) -> str:

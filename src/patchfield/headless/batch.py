@@ -81,18 +81,17 @@ def segment_with_labels(
     return results
 
 
-def segment_with_probe(job: Job, probe_file: Path, device: str, watch: Watch) -> Results:
-    """Segment images with a probe that was trained before, features and all.
+def segment_with_probe(job: Job, probe: LinearProbe, pipeline: Pipeline, watch: Watch) -> Results:
+    """Segment images with a probe that was trained before and its pipeline.
 
     Raises
     ------
     PatchfieldError
-        When no image is found, or the probe cannot be used.
+        When no image is found.
     """
     files = find_images(job.images)
-    probe = LinearProbe.load(probe_file)
     results = Results()
-    _segment_all(job, files, _Segmenter(probe, Pipeline.of_probe(probe, device)), watch, results)
+    _segment_all(job, files, _Segmenter(probe, pipeline), watch, results)
     return results
 
 

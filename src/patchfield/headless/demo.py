@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from patchfield.backbones import load_backbone
 from patchfield.evaluate import mean_iou
 from patchfield.explore import PrincipalComponents
-from patchfield.field import ExtractionStep, FeatureField, extract
+from patchfield.field import FeatureField, extract
 from patchfield.headless.pictures import Picture, as_picture, blended, overlay, sheet
 from patchfield.images import model_image, write_image, write_labels, write_map, write_rgb
+from patchfield.pipeline import Download, Progress
 from patchfield.probe import LinearProbe
 from patchfield.samples import Sample, load_sample
 
@@ -43,7 +44,8 @@ def demonstrate(
     folder: Path,
     backbone_name: str = "filters",
     sampling: str = "balanced",
-    progress: Callable[[ExtractionStep], None] | None = None,
+    progress: Progress | None = None,
+    download: Download | None = None,
 ) -> Demonstration:
     """Segment a sample from its strokes and write what goes in and what comes out.
 
@@ -55,7 +57,7 @@ def demonstrate(
         When the sample or the backbone is unknown.
     """
     sample = _first_plane(load_sample(sample_name))
-    backbone = load_backbone(backbone_name)
+    backbone = load_backbone(backbone_name, progress=download)
     start = perf_counter()
     field = extract(sample.image, backbone, sampling, progress=progress)
     extracted = perf_counter()

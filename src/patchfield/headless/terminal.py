@@ -9,7 +9,7 @@ from typing import Self
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from patchfield.field import ExtractionStep
@@ -24,11 +24,11 @@ class Bars:
     Examples
     --------
     >>> with Bars() as watch:                                         # doctest: +SKIP
-    ...     segment_with_probe(job, probe_file, "auto", watch)
+    ...     segment_with_probe(job, probe, pipeline, watch)
     """
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=ERRORS, disable=not ERRORS.is_terminal, transient=True)
         self._task = self._progress.add_task("reading", total=None)
         self._path: Path | None = None
@@ -48,6 +48,11 @@ class Bars:
             self._progress.reset(self._task, description=escape(path.name))
         self._progress.update(self._task, completed=step.done, total=step.total)
 
+    def download(self, done: int, total: int) -> None:
+        """Show how much of a backbone's weights has arrived."""
+        megabytes = f"downloading weights, {total / 1e6:,.0f} MB"
+        self._progress.update(self._task, description=megabytes, completed=done, total=total)
+
 
 @contextmanager
 def stoppable(output: Path) -> Iterator[None]:
@@ -62,8 +67,8 @@ def stoppable(output: Path) -> Iterator[None]:
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on stdout."""
     table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for index, column in enumerate(columns):
+        table.add_column(column, no_wrap=index == 0)
     for row in rows:
         table.add_row(*map(escape, row))
     OUT.print(table)
