@@ -1,14 +1,16 @@
-"""napari with the panel docked and a sample open: ``python -m patchfield.napari.app [SAMPLE]``."""
+"""napari with the panel docked and a sample open: ``python -m patchfield.napari.app [--sample NAME]``."""
 
+import argparse
 import signal
-import sys
 
 import napari
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
 
 from patchfield.napari._qt.panel import PatchfieldPanel
 from patchfield.napari.reader import PLUGIN
 from patchfield.napari.samples import layer_data
+from patchfield.samples import samples
 
 FIRST_SAMPLE = "alloy"
 
@@ -32,7 +34,7 @@ def open_window(sample: str | None = FIRST_SAMPLE, *, show: bool = True) -> tupl
 def main(sample: str | None = FIRST_SAMPLE) -> None:
     """Open the window and run until it is closed, or until Ctrl+C in the terminal."""
     open_window(sample)
-    signal.signal(signal.SIGINT, lambda *_: napari.quit() if hasattr(napari, "quit") else sys.exit(130))
+    signal.signal(signal.SIGINT, lambda *_: QApplication.closeAllWindows())
     # Python looks at signals only while Python runs; Qt's event loop would keep Ctrl+C waiting for ever.
     heartbeat = QTimer()
     heartbeat.timeout.connect(lambda: None)
@@ -41,4 +43,6 @@ def main(sample: str | None = FIRST_SAMPLE) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    parser = argparse.ArgumentParser(description="Open napari with Patchfield and a sample.")
+    parser.add_argument("--sample", default=FIRST_SAMPLE, choices=[entry.name for entry in samples()])
+    main(parser.parse_args().sample)

@@ -64,6 +64,8 @@ class Controller:
     """Another image, or another view of it, is the current one."""
     class_selected = Signal(int)
     """Another class is painted with."""
+    plane_ready = Signal(object)
+    """The plane on view (Plane) has features."""
     shown = Signal()
     """Another result, or none that there was, is on view."""
 
@@ -309,6 +311,8 @@ class Controller:
             self.live.learn(self.labelled(), self.target())
         elif plane == self._shown:
             self.live.predict(self.labelled(), self.target())
+        if plane == self._shown:
+            self.plane_ready.emit(plane)
 
     def _on_drawn(self, drawn: Drawn) -> None:
         annotated = self._annotated.get(drawn.plane.image)
@@ -331,6 +335,7 @@ class Controller:
         target = self.target()
         if target is not None:
             self.live.predict(self.labelled(), target)
+            self.plane_ready.emit(shown)
         elif self.current is not None:
             self.results.withdraw_maps(self.current.source)
         self._tell_status()

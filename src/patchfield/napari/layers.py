@@ -28,6 +28,7 @@ class Role(StrEnum):
     ATTENTION = "attention"
 
 
+RESULT_ROLES = (Role.SEGMENTATION, Role.PROBABILITY, Role.UNCERTAINTY)
 LABEL_ROLES = (Role.LABELS, Role.SEGMENTATION, Role.CLUSTERS)
 _LOOKS: dict[Role, dict[str, Any]] = {
     Role.LABELS: {"opacity": 0.9},

@@ -9,11 +9,13 @@ from patchfield.napari._qt.classes_section import ClassesSection
 from patchfield.napari._qt.features_section import FeaturesSection
 from patchfield.napari._qt.gui_thread import gui_thread
 from patchfield.napari._qt.image_section import ImageSection
+from patchfield.napari._qt.look_section import LookSection
 from patchfield.napari._qt.segment_section import SegmentSection
 from patchfield.napari._qt.status import StatusCard
 from patchfield.napari._qt.style import GAP, Section
 from patchfield.napari.applying import Applying
 from patchfield.napari.controller import Controller
+from patchfield.napari.explorer import Explorer
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import ThreadRunner
 from patchfield.napari.keys import DESCRIPTIONS, Keys
@@ -38,6 +40,7 @@ class PatchfieldPanel(QWidget):
         self.files = Files(self.controller)
         self.applying = Applying(self.controller)
         self.tour = UnsureTour(self.controller)
+        self.explorer = Explorer(self.controller)
         self.keys = Keys(self.controller, self.tour)
         self.classes = ClassesSection(self.controller)
         self._closed = False
@@ -52,6 +55,7 @@ class PatchfieldPanel(QWidget):
         self._closed = True
         self.keys.close()
         self.tour.close()
+        self.explorer.close()
         self.applying.cancel()
         self.classes.release()
         self.controller.close()
@@ -69,7 +73,8 @@ class PatchfieldPanel(QWidget):
         sections = QVBoxLayout()
         sections.setContentsMargins(0, 0, 4, 0)
         sections.setSpacing(2)
-        for section in (self.image, self.features, self.classes, self.segment, _keys_section()):
+        self.look = LookSection(self.explorer)
+        for section in (self.image, self.features, self.classes, self.segment, self.look, _keys_section()):
             sections.addWidget(section)
         sections.addStretch()
         content = QWidget()
