@@ -21,7 +21,7 @@ from patchfield.field import extract
 from patchfield.images import model_image, read_image
 
 _PANEL = 320
-_NOT_CURVES = {"step", "time", "seconds", "epoch", "eta"}
+_NOT_CURVES = {"step", "seconds_left"}
 
 
 def pca_pictures(

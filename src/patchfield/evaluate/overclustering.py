@@ -1,14 +1,13 @@
 """Overclustering: are the classes unions of clusters that no label has shaped?"""
 
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
+from patchfield.explore.standard import Standard, sample_pixels
 from patchfield.field import FeatureField
 
 _POINTS_PER_CLUSTER = 256
@@ -39,25 +38,16 @@ class PixelClusters:
 
     def fit(self, fields: Sequence[FeatureField]) -> "PixelClusters":
         """Find the clusters of some fields; no labels are involved."""
-        generator = np.random.default_rng(self.seed)
-        pixels = -(-_POINTS_PER_CLUSTER * self.count // len(fields))
-        features = np.concatenate([_random_features(field, pixels, generator) for field in fields]).astype(np.float64)
-        scaler = StandardScaler()
-        reduction = PCA(min(_COMPONENTS, *features.shape), random_state=self.seed)
-        reduced = make_pipeline(scaler, reduction).fit_transform(features)
-        centroids = KMeans(self.count, n_init=1, random_state=self.seed).fit(reduced).cluster_centers_
-        weights = (centroids @ reduction.components_ / scaler.scale_).T
-        centre = scaler.mean_ + reduction.mean_ * scaler.scale_
-        self._weights = weights.astype(np.float32)
-        self._bias = (-centre @ weights - (centroids**2).sum(1) / 2).astype(np.float32)
+        features = sample_pixels(fields, _POINTS_PER_CLUSTER * self.count, self.seed)
+        standard = Standard.of(features)
+        standardised = standard.standardise(features)
+        reduction = PCA(min(_COMPONENTS, *features.shape), svd_solver="covariance_eigh").fit(standardised)
+        means = KMeans(self.count, n_init=1, random_state=self.seed).fit(reduction.transform(standardised))
+        weights = reduction.components_.T @ means.cluster_centers_.T
+        bias = -reduction.mean_ @ weights - (means.cluster_centers_**2).sum(1) / 2
+        self._weights, self._bias = standard.fold(weights, bias)
         return self
 
-    def segment(self, field: FeatureField) -> NDArray:
+    def segment(self, field: FeatureField) -> NDArray[Any]:
         """Cluster number (H, W), 0 to ``count - 1``, of each pixel."""
         return field.argmax(self._weights, self._bias)
-
-
-def _random_features(field: FeatureField, count: int, generator: np.random.Generator) -> NDArray[np.float32]:
-    height, width = field.shape
-    chosen = generator.choice(height * width, min(count, height * width), replace=False)
-    return field.sample(chosen // width, chosen % width)
