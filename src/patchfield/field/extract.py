@@ -51,7 +51,7 @@ class Estimate:
 
 
 def extract(
-    image: np.ndarray,
+    image: np.ndarray | ModelImage,
     backbone: str | Backbone,
     sampling: str | Sampling = "balanced",
     interpolation: Interpolation = "bilinear",
@@ -105,7 +105,7 @@ def extract(
 
 
 def extraction(
-    image: np.ndarray,
+    image: np.ndarray | ModelImage,
     backbone: str | Backbone,
     sampling: str | Sampling = "balanced",
     interpolation: Interpolation = "bilinear",
