@@ -16,7 +16,7 @@ from patchfield.field import FeatureField, extract
 from patchfield.headless.pictures import Picture, as_picture, blended, overlay, sheet
 from patchfield.images import model_image, write_image, write_labels, write_map, write_rgb
 from patchfield.pipeline import Download, Progress
-from patchfield.probe import LinearProbe
+from patchfield.probe import ClassInfo, LinearProbe
 from patchfield.samples import Sample, load_sample
 
 
@@ -61,7 +61,8 @@ def demonstrate(
     start = perf_counter()
     field = extract(sample.image, backbone, sampling, progress=progress)
     extracted = perf_counter()
-    probe = LinearProbe().fit([(field, sample.strokes)], classes=sample_classes(sample))
+    classes = {value: ClassInfo(name, ClassInfo.default(value).color) for value, name in sample.class_names.items()}
+    probe = LinearProbe().fit([(field, sample.strokes)], classes)
     fitted = perf_counter()
     segmentation = probe.segment(field)
     segmented = perf_counter()
