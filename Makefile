@@ -13,7 +13,7 @@ OUTPUT ?= demo-output
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
-INSTALL := $(PIP) install --quiet --retries 10 --timeout 120
+INSTALL := $(PIP) install --retries 10 --timeout 120
 DISPLAY_CHECK := xvfb-run --auto-servernum $(BIN)/python tests/display_check.py
 SYSTEM_PACKAGES := xvfb xauth libgl1 libegl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 \
 	libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0
@@ -44,11 +44,11 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
 		$(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; \
 	} || { echo "$(PYTHON) cannot make environments: install its venv module (on Debian: python3-venv)"; exit 1; }
-	$(INSTALL) --upgrade pip
+	@$(INSTALL) --quiet --upgrade pip
 	@touch $@
 
 $(VENV)/.core: pyproject.toml $(VENV)/.made
-	@echo "Installing Patchfield and PyTorch (some minutes the first time) ..."
+	@echo "Installing Patchfield and PyTorch: some minutes, once."
 	$(INSTALL) --editable .
 	@touch $@
 
@@ -57,11 +57,11 @@ $(VENV)/.app: $(VENV)/.core
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.app
-	$(INSTALL) --editable '.[app]' --group test
+	$(INSTALL) --quiet --editable '.[app]' --group test
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.core
-	$(INSTALL) --editable . --group lint
+	$(INSTALL) --quiet --editable . --group lint
 	@touch $@
 
 $(VENV)/.display: $(VENV)/.test
