@@ -1,0 +1,52 @@
+"""What a class is called and how it is painted."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from patchfield.errors import ProbeError
+
+PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
+"""Colours that colour-blind readers can tell apart, too: Paul Tol's "bright" scheme (SRON/EPS/TN/09-002)."""
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """Name and colour of a class.
+
+    Attributes
+    ----------
+    name : str
+    color : str
+        "#rrggbb".
+
+    Raises
+    ------
+    ProbeError
+        When the colour is written otherwise.
+
+    Examples
+    --------
+    >>> ClassInfo("pore", "#4477aa").name
+    'pore'
+    """
+
+    name: str
+    color: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
+            raise ProbeError(f"The colour '{self.color}' of class '{self.name}' is not of the form #rrggbb.")
+
+    @classmethod
+    def default(cls, value: int) -> "ClassInfo":
+        """ "class 3", in the third colour of the palette."""
+        return cls(f"class {value}", PALETTE[(value - 1) % len(PALETTE)])
+
+
+def complete_classes(
+    values: Iterable[int], given: Mapping[int, ClassInfo] | None, before: Mapping[int, ClassInfo]
+) -> dict[int, ClassInfo]:
+    """Name and colour of each value: as given, else as before, else the default."""
+    known = {**before, **(given or {})}
+    return {int(value): known.get(int(value)) or ClassInfo.default(int(value)) for value in values}

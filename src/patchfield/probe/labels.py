@@ -1,0 +1,243 @@
+"""Painted labels -> strokes -> the pixels a probe is trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from patchfield.errors import LabelError
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Strokes:
+    """The labelled pixels of one image and the stroke that each belongs to.
+
+    A stroke is a set of pixels of one value that touch, diagonally too: what was painted in one go, or strokes of
+    one class that run into each other.
+
+    Attributes
+    ----------
+    pixels : (n,) int64 array
+        Flat indices (row * width + column), ascending.
+    values : (n,) int64 array
+        Label of each pixel, 1 or more.
+    numbers : (n,) int64 array
+        Stroke of each pixel: 0, 1, ... in the order of their first pixels.
+    """
+
+    pixels: Integers
+    values: Integers
+    numbers: Integers
+
+    @property
+    def count(self) -> int:
+        """Number of strokes."""
+        return int(self.numbers.max()) + 1 if len(self.numbers) else 0
+
+    @property
+    def value_of_strokes(self) -> Integers:
+        """Label of each stroke, (count,)."""
+        values = np.zeros(self.count, np.int64)
+        values[self.numbers] = self.values
+        return values
+
+    @property
+    def sizes(self) -> Integers:
+        """Pixels of each stroke, (count,)."""
+        return np.bincount(self.numbers, minlength=self.count)
+
+
+def find_strokes(labels: ArrayLike, shape: tuple[int, int] | None = None, name: str = "The labels") -> Strokes:
+    """The strokes of a label image.
+
+    The cost grows with what is painted, not with the image.
+
+    Parameters
+    ----------
+    labels : (H, W) array
+        0 where nothing is painted, the class elsewhere: any integer dtype, bool, or floats that hold integers.
+    shape : (int, int), optional
+        Height and width that the labels must have.
+    name : str
+        How error messages call the labels: a file or layer name.
+
+    Raises
+    ------
+    LabelError
+        When the labels have another shape, or hold something else than integers from 0.
+
+    Examples
+    --------
+    >>> find_strokes([[1, 1, 0], [0, 0, 2], [1, 0, 2]]).numbers
+    array([0, 0, 1, 2, 1])
+    """
+    image = np.asarray(labels)
+    if image.ndim != 2 or (shape is not None and image.shape != tuple(shape)):
+        expected = "two axes (rows, columns)" if shape is None else f"the shape of their image, {tuple(shape)}"
+        raise LabelError(f"{name} have the shape {image.shape} and should have {expected}.")
+    pixels: Integers = np.flatnonzero(image)
+    values = _checked_values(image.reshape(-1)[pixels], name)
+    return Strokes(pixels, values, _number_strokes(pixels, values, image.shape[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSamples:
+    """Labelled pixels of several images, chosen for training.
+
+    Attributes
+    ----------
+    images : (n,) int64 array
+        Which image each pixel is of, ascending.
+    pixels : (n,) int64 array
+        Flat indices, ascending within an image.
+    values : (n,) int64 array
+        Their labels.
+    strokes : (n,) int64 array
+        Their strokes, numbered over all images.
+    """
+
+    images: Integers
+    pixels: Integers
+    values: Integers
+    strokes: Integers
+
+    def of_image(self, image: int) -> slice:
+        """The range of samples of one image."""
+        first, last = np.searchsorted(self.images, [image, image + 1])
+        return slice(int(first), int(last))
+
+
+def choose_samples(strokes: Sequence[Strokes], per_class: int, seed: int = 0) -> LabelSamples:
+    """Choose at most `per_class` pixels of each class, spread over images and strokes.
+
+    A class's allowance is shared equally by its images, an image's by its strokes; what is too small to use its
+    share leaves the rest to the others. A large painted area thus cannot drown a thin stroke. Within a stroke the
+    choice is by a fixed pseudo-random order of the pixels: painting on keeps nearly all earlier choices, so that
+    their features need not be looked up again.
+
+    Parameters
+    ----------
+    strokes : sequence of Strokes
+        One per image.
+    per_class : int
+    seed : int
+        Another seed, another choice.
+
+    Examples
+    --------
+    >>> painted = np.zeros((100, 100), int)
+    >>> painted[:50], painted[90, :20] = 1, 1
+    >>> choose_samples([find_strokes(painted)], 40).pixels.reshape(2, 20)[1]     # the thin stroke keeps its half
+    array([9000, 9001, 9002, 9003, 9004, 9005, 9006, 9007, 9008, 9009, 9010,
+           9011, 9012, 9013, 9014, 9015, 9016, 9017, 9018, 9019])
+    """
+    sizes = [image.sizes for image in strokes]
+    quotas = [np.zeros_like(size) for size in sizes]
+    owners = [image.value_of_strokes for image in strokes]
+    for value in np.unique(np.concatenate(owners)) if owners else ():
+        of_class = [owner == value for owner in owners]
+        totals = np.array([size[mine].sum() for size, mine in zip(sizes, of_class, strict=True)])
+        for i, share in enumerate(fair_shares(totals, per_class)):
+            quotas[i][of_class[i]] = fair_shares(sizes[i][of_class[i]], int(share))
+    kept = [_thinned(image, quota, seed) for image, quota in zip(strokes, quotas, strict=True)]
+    first_stroke = np.cumsum([0, *(image.count for image in strokes)])[:-1]
+    return LabelSamples(
+        images=np.repeat(np.arange(len(kept)), [len(keep) for keep in kept]),
+        pixels=_joined([image.pixels[keep] for image, keep in zip(strokes, kept, strict=True)]),
+        values=_joined([image.values[keep] for image, keep in zip(strokes, kept, strict=True)]),
+        strokes=_joined(
+            [image.numbers[keep] + first for image, keep, first in zip(strokes, kept, first_stroke, strict=True)]
+        ),
+    )
+
+
+def fair_shares(sizes: NDArray[np.integer], total: int) -> Integers:
+    """Share `total` among parts as equally as their sizes allow (max-min fairness).
+
+    Examples
+    --------
+    >>> fair_shares(np.array([1000, 3, 1000]), 100)
+    array([49,  3, 48])
+    """
+    sizes = np.asarray(sizes, np.int64)
+    order = np.argsort(sizes, kind="stable")
+    ranked, remaining = sizes[order], np.arange(len(sizes), 0, -1)
+    left = total - (np.cumsum(ranked) - ranked)
+    crowded = ranked * remaining > left  # the part is larger than an equal share of what smaller parts leave
+    shares = ranked.copy()
+    if crowded.any():
+        first = int(crowded.argmax())
+        equal, spare = divmod(int(left[first]), int(remaining[first]))
+        shares[first:] = equal
+        shares[first : first + spare] += 1
+    unsorted = np.empty_like(shares)
+    unsorted[order] = shares
+    return unsorted
+
+
+def _checked_values(values: NDArray[Any], name: str) -> Integers:
+    """The labels of the painted pixels as integers from 1."""
+    kind = values.dtype.kind
+    whole = kind in "iub" or (
+        kind == "f" and bool(np.all(values == np.floor(values))) and bool(np.isfinite(values).all())
+    )
+    if not whole:
+        raise LabelError(
+            f"{name} must be integers, 0 where nothing is painted; they are {values.dtype} with other values."
+        )
+    if len(values) and values.min() < 0:
+        raise LabelError(f"{name} hold the negative value {values.min()}: classes count from 1, and 0 is unlabelled.")
+    return values.astype(np.int64)
+
+
+def _number_strokes(pixels: Integers, values: Integers, width: int) -> Integers:
+    """Connected components (8 neighbours) of equal values, found from horizontal runs."""
+    if not len(pixels):
+        return np.zeros(0, np.int64)
+    row, column = np.divmod(pixels, width)
+    stride = width + 2  # spare columns: a run's neighbours in the next row are then an interval of positions
+    position = row * stride + column
+    begins = np.append(True, (np.diff(position) != 1) | (values[1:] != values[:-1]))
+    first = np.flatnonzero(begins)
+    lengths = np.diff(np.append(first, len(pixels)))
+    start, stop, value = position[first], position[first + lengths - 1], values[first]
+    lowest = np.searchsorted(stop, start + stride - 1)
+    touching = np.searchsorted(start, stop + stride + 1, side="right") - lowest
+    upper = np.repeat(np.arange(len(first)), touching)
+    lower = np.arange(len(upper)) - np.repeat(np.cumsum(touching) - touching - lowest, touching)
+    same = value[upper] == value[lower]
+    links = coo_array((np.ones(same.sum(), bool), (upper[same], lower[same])), shape=(len(first), len(first)))
+    return np.repeat(connected_components(links, directed=False)[1].astype(np.int64), lengths)
+
+
+def _thinned(strokes: Strokes, quotas: Integers, seed: int) -> Integers:
+    """Positions of the pixels kept, ascending: of each stroke the `quotas` first in pseudo-random order."""
+    sizes = strokes.sizes
+    keep = (quotas >= sizes)[strokes.numbers]
+    crowded = np.flatnonzero((quotas < sizes) & (quotas > 0))
+    if len(crowded):
+        by_stroke = np.argsort(strokes.numbers, kind="stable")
+        ends = np.cumsum(sizes)
+        for stroke in crowded:
+            members = by_stroke[ends[stroke] - sizes[stroke] : ends[stroke]]
+            priority = _scrambled(strokes.pixels[members], seed)
+            keep[members[np.argpartition(priority, quotas[stroke])[: quotas[stroke]]]] = True
+    return np.flatnonzero(keep)
+
+
+def _scrambled(numbers: Integers, seed: int) -> NDArray[np.uint64]:
+    """A pseudo-random order that depends on the numbers alone (SplitMix64's finaliser, Steele et al. 2014)."""
+    mixed = numbers.astype(np.uint64) + np.uint64(seed % 2**32 + 1) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _joined(parts: list[Integers]) -> Integers:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)

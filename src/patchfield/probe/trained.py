@@ -1,0 +1,100 @@
+"""What training leaves behind: scores, classes, and where the features came from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from patchfield.field import Recipe
+from patchfield.probe.classes import ClassInfo
+from patchfield.probe.labels import Integers, LabelSamples, Strokes
+from patchfield.probe.solver import LinearMap
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What a probe was trained on.
+
+    Attributes
+    ----------
+    images : int
+        How many had labels.
+    strokes, pixels, samples : dict of int to int
+        Strokes, painted pixels, and pixels chosen as samples of each class, by label value.
+    """
+
+    images: int = 0
+    strokes: dict[int, int] = field(default_factory=dict)
+    pixels: dict[int, int] = field(default_factory=dict)
+    samples: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, strokes: Sequence[Strokes], samples: LabelSamples) -> "TrainingFacts":
+        """Count strokes and pixels."""
+        return cls(
+            images=len(strokes),
+            strokes=_counts(np.concatenate([image.value_of_strokes for image in strokes])),
+            pixels=_counts(np.concatenate([image.values for image in strokes])),
+            samples=_counts(samples.values),
+        )
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "TrainingFacts":
+        """What `dataclasses.asdict` and JSON, which turns numbers that are keys into strings, made of it."""
+        counts = {
+            name: {int(value): count for value, count in values[name].items()}
+            for name in ("strokes", "pixels", "samples")
+        }
+        return cls(images=values["images"], **counts)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """All that a fitted probe knows.
+
+    Attributes
+    ----------
+    values : (K,) int64 array
+        Label value of each class, ascending.
+    scores : LinearMap
+        Scores of the classes, in that order.
+    classes : dict of int to ClassInfo
+        By label value.
+    recipes : tuple of Recipe
+        How the features were made.
+    facts : TrainingFacts
+    """
+
+    values: Integers
+    scores: LinearMap
+    classes: dict[int, ClassInfo]
+    recipes: tuple[Recipe, ...]
+    facts: TrainingFacts
+
+    def scores_for(self, values: Integers) -> LinearMap | None:
+        """Scores of other classes to start fitting from: those known, and a new class without any evidence."""
+        known = np.isin(values, self.values)
+        if not known.any():
+            return None
+        place = np.searchsorted(self.values, values[known])
+        weights = np.zeros((len(self.scores.weights), len(values)), np.float32)
+        bias = np.zeros(len(values), np.float32)
+        weights[:, known], bias[known] = self.scores.weights[:, place], self.scores.bias[place]
+        return LinearMap(weights, bias)
+
+
+def fingerprints(recipes: tuple[Recipe, ...]) -> tuple[str, ...]:
+    """What must be equal for two fields to hold the same kind of features."""
+    return tuple(recipe.fingerprint for recipe in recipes)
+
+
+def described(recipes: tuple[Recipe, ...], channels: int) -> str:
+    """Features in the words of an error message."""
+    if not recipes:
+        return f"unknown origin ({channels} channels)"
+    return " | ".join(f"'{recipe.backbone}' ({recipe.fingerprint})" for recipe in recipes)
+
+
+def _counts(values: Integers) -> dict[int, int]:
+    return {int(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)}
