@@ -13,6 +13,7 @@ from patchfield.evaluate.overclustering import PixelClusters
 from patchfield.evaluate.retrieval import DenseRetrieval
 from patchfield.field import FeatureField
 from patchfield.probe import LinearProbe
+from patchfield.probe.linear import DEFAULT_SAMPLES_PER_CLASS
 
 Labels = NDArray[Any]
 
@@ -38,7 +39,10 @@ class Example:
 
 
 def linear_probe(
-    train: Sequence[Example], test: Sequence[Example], labels: Sequence[Labels], seed: int
+    train: Sequence[Example],
+    test: Sequence[Example],
+    labels: Sequence[Labels],
+    samples_per_class: int = DEFAULT_SAMPLES_PER_CLASS,
 ) -> list[Labels]:
     """Segment the test images with a linear probe trained on some labels of the training images.
 
@@ -46,11 +50,13 @@ def linear_probe(
     ----------
     train, test : sequence of Example
     labels : sequence of (H, W) array of int
-        One for each training image: :func:`drawn_pixels`, strokes, or whole masks.
-    seed : int
+        One for each training image: strokes, or :func:`drawn_pixels`. Whole masks would mislead: the probe shares its
+        samples equally among connected areas, so that the specks of a mask outvote its grains.
+    samples_per_class : int
+        Pixels of a class beyond which only some are used.
     """
     painted = [(example.field, each) for example, each in zip(train, labels, strict=True) if np.any(each)]
-    probe = LinearProbe(seed=seed).fit(painted)
+    probe = LinearProbe(samples_per_class=samples_per_class).fit(painted)
     return [probe.segment(example.field) for example in test]
 
 
