@@ -65,10 +65,12 @@ def stoppable(output: Path) -> Iterator[None]:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout."""
+    """A table on stdout; where it is too wide, only the longest column is broken."""
     table = Table(title=title, title_justify="left", title_style="bold")
-    for index, column in enumerate(columns):
-        table.add_column(column, no_wrap=index == 0)
+    lengths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
+    for column, length in zip(columns, lengths, strict=True):
+        longest = length == max(lengths)
+        table.add_column(column, no_wrap=not longest, overflow="fold", min_width=None if longest else len(column))
     for row in rows:
         table.add_row(*map(escape, row))
     OUT.print(table)
