@@ -21,7 +21,7 @@ class Score:
     Attributes
     ----------
     name : str
-        The segmentation file.
+        What the image is called.
     mean_iou, accuracy : float
         Mean IoU over the classes in the mask; share of right pixels.
     iou : dict of label value to float
@@ -71,7 +71,7 @@ def mean_score(scores: Sequence[Score]) -> Score:
 def score_table(scores: Sequence[Score]) -> tuple[list[str], list[list[str]]]:
     """Column names and rows, one per score and one for the mean."""
     total = mean_score(scores)
-    columns = ["segmentation", "mean IoU", "accuracy", *(f"IoU {value}" for value in total.iou)]
+    columns = ["image", "mean IoU", "accuracy", *(f"IoU {value}" for value in total.iou)]
     rows = [
         [score.name, f"{score.mean_iou:.4f}", f"{score.accuracy:.4f}"]
         + [f"{score.iou[value]:.4f}" if value in score.iou else "" for value in total.iou]
@@ -101,4 +101,5 @@ def _score(segmentation: Path, mask: Path) -> Score:
     confusion = confusion_matrix(predicted, truth, values)
     per_class = class_iou(confusion)
     iou = {int(v): float(i) for v, i, row in zip(values, per_class, confusion, strict=True) if row.any()}
-    return Score(segmentation.name, float(mean_iou_of_image(confusion)), float(pixel_accuracy(confusion)), iou)
+    name = segmentation.stem.removesuffix("_segmentation")
+    return Score(name, float(mean_iou_of_image(confusion)), float(pixel_accuracy(confusion)), iou)
