@@ -70,7 +70,7 @@ $(VENV)/.screen: $(VENV)/.test
 	@$(CHECK_SCREEN) || { \
 		root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 		command -v apt-get >/dev/null && $$root true 2>/dev/null && $$root apt-get update -qq && \
-		$$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(SYSTEM_PACKAGES); \
+		$$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null; \
 		$(CHECK_SCREEN); \
 	} || { echo "The tests need a virtual screen with OpenGL; on Debian and Ubuntu: apt-get install $(SYSTEM_PACKAGES)"; exit 1; }
 	@touch $@
