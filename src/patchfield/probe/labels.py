@@ -233,7 +233,7 @@ def _thinned(strokes: Strokes, quotas: Integers, seed: int) -> Integers:
 
 def _scrambled(numbers: Integers, seed: int) -> NDArray[np.uint64]:
     """A pseudo-random order that depends on the numbers alone (SplitMix64's finaliser, Steele et al. 2014)."""
-    mixed = numbers.astype(np.uint64) + np.uint64(seed % 2**32 + 1) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = numbers.astype(np.uint64) + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     return mixed ^ (mixed >> np.uint64(31))

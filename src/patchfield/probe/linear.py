@@ -18,8 +18,11 @@ from patchfield.probe.samples import SampleCache
 from patchfield.probe.solver import fit_softmax
 from patchfield.probe.trained import Trained, TrainingFacts, described, fingerprints
 
-DEFAULT_L2 = 1e-2
+DEFAULT_L2 = 0.03
+"""From 0.01 to 0.3 the mean IoU over ten sets of micrographs is the same within 0.02; this is in the middle."""
+
 DEFAULT_SAMPLES_PER_CLASS = 2000
+
 LabelledField = tuple[FeatureField, ArrayLike]
 
 

@@ -35,6 +35,10 @@ class SampleCache:
         self._known: WeakKeyDictionary[FeatureField, _Known] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        """Number of fields that something is remembered of."""
+        return len(self._known)
+
     def features(self, field: FeatureField, pixels: Integers) -> NDArray[np.float32]:
         """Features at the pixels of flat index `pixels` (ascending): (n, channels) float32, not to be written to."""
         with self._lock:

@@ -5,15 +5,17 @@ features, divided by the number of samples n::
 
     sum_i s_i * -log softmax(W x_i + b)[y_i]  +  l2 / 2 * |W|^2,        s_i = 1 / (classes * samples of class y_i)
 
-It is minimised by Newton's method with conjugate gradients (Nocedal & Wright, *Numerical Optimization*, 7.1). A
-gradient takes two products with all samples. Curvature needs less: samples that are already sure contribute hardly
-any, so products with the Hessian use a thousand samples or so, drawn by their curvature (sub-sampled Newton, Byrd et
-al., SIAM J. Optim. 21, 2011). The gradient stays exact, and so does the solution.
+where, of two classes, only the difference of their weights is penalised. It is minimised by Newton's method with
+conjugate gradients (Nocedal & Wright, *Numerical Optimization*, 7.1). A gradient takes two products with all samples.
+Curvature needs less: samples that are already sure contribute hardly any, so products with the Hessian use a thousand
+samples or so, drawn by their curvature (sub-sampled Newton, Byrd et al., SIAM J. Optim. 21, 2011). The gradient stays
+exact, and so does the solution.
 
 All products are arranged as (classes x channels) @ (channels x samples): with the few classes on the left, BLAS is
 about five times faster than the other way round.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -135,13 +137,17 @@ class _Problem:
         self._samples, self._classes = samples, classes
         self._shares = 1 / (self.class_count * counts[classes]).float()
         self._truth = torch.nn.functional.one_hot(classes, self.class_count).T.float().contiguous()
-        self._penalty = torch.full((samples.shape[1],), l2)
+        # Of two classes, scikit-learn penalises |W_1 - W_0|^2, which for centred weights is 2 |W|^2.
+        self._penalty = torch.full((samples.shape[1],), 2 * l2 if self.class_count == 2 else l2)
         self._penalty[-1] = 0
         self._curved = max(_LEAST_CURVED, samples.shape[1])
 
     def newton(self, weights: torch.Tensor, tolerance: float) -> torch.Tensor:
         """The weights (K, C + 1) that minimise the objective."""
         value, gradient, chances = self.evaluate(weights)
+        if value > math.log(self.class_count):  # worse than knowing nothing: not a start to go on from
+            weights = torch.zeros_like(weights)
+            value, gradient, chances = self.evaluate(weights)
         for _ in range(_MOST_STEPS):
             step = _conjugate_gradients(self._curvature(chances), -gradient)
             slope = float((gradient * step).sum())
