@@ -77,6 +77,15 @@ def test_encode_falls_back_to_smaller_batches(monkeypatch):
         torch.testing.assert_close(vit.encode(batch)[0], expected)
 
 
+def test_weights_that_do_not_fit_are_an_error_with_advice(monkeypatch):
+    def full(module, device):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(BackboneError, match="The weights do not fit into the memory of 'cpu'"):
+        random_vit("vit_tiny_patch16_224", depth=1, device="cpu")
+
+
 def test_devices_by_name(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)

@@ -78,3 +78,5 @@ def test_options_that_do_not_apply_are_refused():
         load_backbone("dinov2-small", weights="student")
     with pytest.raises(BackboneError, match="give 'teacher' or 'student'"):
         load_backbone("neco-small", weights="ema")
+    with pytest.raises(BackboneError, match="leave out blocks"):
+        load_backbone("neco-small", attention=True, blocks=-2)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
+from torch import nn
 
 from patchfield.errors import BackboneError
 
@@ -57,6 +58,29 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if major >= 8 else torch.float16 if major == 7 else torch.float32
 
 
+def move_to(module: nn.Module, device: torch.device) -> None:
+    """Move a module to a device.
+
+    Raises
+    ------
+    BackboneError
+        When its weights do not fit into the device's memory.
+    """
+    try:
+        module.to(device)
+    except RuntimeError as error:
+        if not _is_full_memory(error):
+            raise
+        raise BackboneError(
+            f"The weights do not fit into the memory of '{device}': choose a smaller backbone, or device='cpu'."
+        ) from None
+
+
+def _is_full_memory(error: RuntimeError) -> bool:
+    """MPS has no class of its own for this."""
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+
+
 class BatchSplitter:
     """Calls a function on as much of a batch as fits into the device's memory.
 
@@ -95,8 +119,8 @@ class BatchSplitter:
         """None when memory ran out. The error must be gone when this returns: its traceback holds the tensors."""
         try:
             return function(part)
-        except RuntimeError as error:  # MPS has no class of its own for this
-            if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+        except RuntimeError as error:
+            if not _is_full_memory(error):
                 raise
         return None
 

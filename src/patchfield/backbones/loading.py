@@ -72,6 +72,8 @@ def load_backbone(
     student = weights == "student"
     if weights not in ("teacher", "student"):
         raise BackboneError(f"weights='{weights}' is unknown: give 'teacher' or 'student'.")
+    if attention and blocks is not None:
+        raise BackboneError("Attention maps are those of the last block: leave out blocks.")
     checkpoint, name = _read(name, student, progress)
     vit = ViT(
         checkpoint.spec,

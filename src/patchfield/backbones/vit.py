@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import timm
@@ -11,7 +12,7 @@ import torch
 from patchfield.backbones.attention import use_xformers
 from patchfield.backbones.base import Backbone, Level
 from patchfield.backbones.conversion import ConversionReport, convert
-from patchfield.backbones.devices import BatchSplitter, Precision, choose_device, choose_dtype
+from patchfield.backbones.devices import BatchSplitter, Precision, choose_device, choose_dtype, move_to
 from patchfield.backbones.spec import State, ViTSpec
 from patchfield.backbones.transformer import Transformer
 from patchfield.errors import BackboneError
@@ -77,7 +78,8 @@ class ViT(Backbone):
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
         self.blocks = _checked_blocks(blocks, spec.depth)
-        self.transformer = Transformer(spec, state, stride).to(self.device).eval().requires_grad_(False)
+        self.transformer = Transformer(spec, state, stride).eval().requires_grad_(False)
+        move_to(self.transformer, self.device)
         if self.device.type == "cuda":
             use_xformers(self.transformer.vit)
         pitch = self.transformer.stride
@@ -123,8 +125,8 @@ class ViT(Backbone):
         with self._autocast():
             return self.transformer.attention(batch.to(self.device))
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+    def _autocast(self) -> AbstractContextManager[object]:
+        return nullcontext() if self.dtype == torch.float32 else torch.autocast(self.device.type, self.dtype)
 
 
 class AttentionMaps(Backbone):
