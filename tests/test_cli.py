@@ -154,7 +154,15 @@ class TestSegment:
         assert shown.count("\n") == 1
         assert not (tmp_path / "out").exists()
 
-    @pytest.mark.parametrize("arguments", [[], ["--labels", "x", "--probe", "y"], ["--labels", "x", "--format", "bmp"]])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            [],
+            ["--labels", "x", "--probe", "y"],
+            ["--probe", "x", "--sampling", "fast"],
+            ["--labels", "x", "--format", "bmp"],
+        ],
+    )
     def test_arguments_that_make_no_sense_leave_with_2(self, scans, tmp_path, capsys, arguments):
         assert run("segment", scans, "-o", tmp_path / "out", *arguments) == 2
         assert "Traceback" not in capsys.readouterr().err

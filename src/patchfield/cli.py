@@ -34,8 +34,13 @@ Backbones = Annotated[
     list[str] | None,
     typer.Option("--backbone", "-b", help="Name (see `patchfield models`) or file; repeat it to join features."),
 ]
-SamplingName = Annotated[str, typer.Option(help="Detail: fast, balanced, fine, or hr-dv2 (17 views).")]
-ContrastText = Annotated[str, typer.Option(help="auto, none, percentile, minmax, or LOW,HIGH in the image's values.")]
+SamplingName = Annotated[
+    str | None, typer.Option(help="Detail: fast, balanced (the default), fine, or hr-dv2 (17 views).")
+]
+ContrastText = Annotated[
+    str | None,
+    typer.Option(help="auto (the default), none, percentile, minmax, or LOW,HIGH in the image's values."),
+]
 ChannelsText = Annotated[str | None, typer.Option(help="One channel (as grey) or three (as RGB), from 0: 2 or 0,1,1.")]
 PlaneNumber = Annotated[int | None, typer.Option(help="Only this plane of stacks, from 0; all planes if left out.")]
 FileFormat = Annotated[Literal["tiff", "png"], typer.Option("--format", help="Format of the results.")]
@@ -47,14 +52,14 @@ def demo(
     output: OutputFolder = Path("demo-output"),
     sample: Annotated[str, typer.Option(help="Which sample; a wrong name lists them.")] = "alloy",
     backbone: Annotated[str, typer.Option("--backbone", "-b", help="Name or file of a backbone.")] = "filters",
-    sampling: SamplingName = "balanced",
+    sampling: SamplingName = None,
 ) -> None:
     """Segment a shipped sample from its strokes and write pictures of every step."""
     from patchfield.headless.demo import demonstrate
     from patchfield.headless.terminal import Bars, say, stoppable
 
     with stoppable(output), Bars() as bars:
-        done = demonstrate(sample, output, backbone, sampling, partial(bars, Path(sample)), bars.download)
+        done = demonstrate(sample, output, backbone, sampling or "balanced", partial(bars, Path(sample)), bars.download)
     say(done.summary)
     say(f"Written to {output}: {', '.join(file.name for file in done.files)}")
 
@@ -66,8 +71,8 @@ def segment(
     labels: Annotated[str | None, typer.Option(help="Label image, or a folder or pattern of them, by name.")] = None,
     probe: Annotated[Path | None, typer.Option(help="A probe saved before, instead of labels.")] = None,
     backbone: Backbones = None,
-    sampling: SamplingName = "balanced",
-    contrast: ContrastText = "auto",
+    sampling: SamplingName = None,
+    contrast: ContrastText = None,
     channels: ChannelsText = None,
     plane: PlaneNumber = None,
     save_probe: Annotated[Path | None, typer.Option(help="Also save the trained probe to this file.")] = None,
@@ -80,20 +85,23 @@ def segment(
     Writes NAME_segmentation for every image and areas.csv with what each class covers.
     """
     from patchfield.headless.batch import Job, segment_with_labels, segment_with_probe
+    from patchfield.headless.selection import find_images, find_labels
     from patchfield.headless.terminal import Bars, stoppable
     from patchfield.pipeline import Pipeline
     from patchfield.probe import LinearProbe
 
-    job = Job(images, output, _suffix(file_format), plane, probabilities)
+    _check_source(
+        labels, probe, {"backbone": backbone, "sampling": sampling, "contrast": contrast, "channels": channels}
+    )
+    job = Job(find_images(images), output, _suffix(file_format), plane, probabilities)
     with stoppable(output), Bars() as bars:
-        if labels is not None and probe is None:
-            pipeline = _pipeline(backbone, sampling, contrast, channels, device, bars.download)
-            results = segment_with_labels(job, labels, pipeline, bars, save_probe)
-        elif probe is not None and labels is None:
+        if probe is not None:
             trained = LinearProbe.load(probe)
             results = segment_with_probe(job, trained, Pipeline.of_probe(trained, device, bars.download), bars)
         else:
-            raise typer.BadParameter("Give either --labels, to train, or --probe, to use what was trained before.")
+            label_files = find_labels(str(labels))
+            pipeline = _pipeline(backbone, sampling, contrast, channels, device, bars.download)
+            results = segment_with_labels(job, label_files, pipeline, bars, save_probe)
     _finish(results, output, "segmented")
 
 
@@ -102,8 +110,8 @@ def pca(
     images: ImageArguments,
     output: OutputFolder,
     backbone: Backbones = None,
-    sampling: SamplingName = "balanced",
-    contrast: ContrastText = "auto",
+    sampling: SamplingName = None,
+    contrast: ContrastText = None,
     channels: ChannelsText = None,
     plane: PlaneNumber = None,
     file_format: FileFormat = "png",
@@ -111,9 +119,10 @@ def pca(
 ) -> None:
     """Show what the features tell apart: their first three principal components as red, green and blue."""
     from patchfield.headless.batch import Job, show_components
+    from patchfield.headless.selection import find_images
     from patchfield.headless.terminal import Bars, stoppable
 
-    job = Job(images, output, _suffix(file_format), plane)
+    job = Job(find_images(images), output, _suffix(file_format), plane)
     with stoppable(output), Bars() as bars:
         pipeline = _pipeline(backbone, sampling, contrast, channels, device, bars.download)
         results = show_components(job, pipeline, bars)
@@ -171,10 +180,19 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
+def _check_source(labels: str | None, probe: Path | None, features: dict[str, object]) -> None:
+    """Either labels, and then features may be chosen, or a probe, which brings its own."""
+    if (labels is None) == (probe is None):
+        raise typer.BadParameter("give either --labels, to train, or --probe, to use what was trained before")
+    chosen = [f"--{name}" for name, value in features.items() if value is not None]
+    if probe is not None and chosen:
+        raise typer.BadParameter(f"a probe brings its own features: leave out {', '.join(chosen)}")
+
+
 def _pipeline(
     backbones: list[str] | None,
-    sampling: str,
-    contrast: str,
+    sampling: str | None,
+    contrast: str | None,
     channels: str | None,
     device: str,
     download: "Download",
@@ -182,11 +200,9 @@ def _pipeline(
     from patchfield.images import ImageSettings
     from patchfield.pipeline import Pipeline
 
-    settings = ImageSettings(
-        contrast=tuple(contrast.split(",")) if "," in contrast else contrast,  # type: ignore[arg-type]
-        channels=None if channels is None else tuple(channels.split(",")),  # type: ignore[arg-type]
-    )
-    return Pipeline.chosen(backbones or ["filters"], sampling, settings, device, download)
+    limits = contrast.split(",") if contrast is not None and "," in contrast else contrast or "auto"
+    settings = ImageSettings(limits, channels.split(",") if channels is not None else None)  # type: ignore[arg-type]
+    return Pipeline.chosen(backbones or ["filters"], sampling or "balanced", settings, device, download)
 
 
 def _suffix(file_format: str) -> str:

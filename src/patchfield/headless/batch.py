@@ -13,7 +13,7 @@ from patchfield.errors import LabelError, PatchfieldError
 from patchfield.explore import PrincipalComponents
 from patchfield.field import ExtractionStep, FeatureField
 from patchfield.headless.areas import ClassArea, class_areas, write_areas
-from patchfield.headless.selection import find_images, find_labels, match_labels, output_names
+from patchfield.headless.selection import match_labels, output_names
 from patchfield.images import Calibration, read_image, read_labels, write_labels, write_map, write_rgb
 from patchfield.pipeline import Pipeline
 from patchfield.probe import LinearProbe
@@ -29,8 +29,8 @@ class Job:
 
     Attributes
     ----------
-    images : sequence of str
-        Files, folders and patterns.
+    images : sequence of Path
+        The files, as `find_images` found them.
     output : Path
         Folder for the results.
     suffix : "tif", "tiff" or "png"
@@ -40,7 +40,7 @@ class Job:
         Whether probability maps are written beside segmentations.
     """
 
-    images: Sequence[str]
+    images: Sequence[Path]
     output: Path
     suffix: str = "tif"
     plane: int | None = None
@@ -57,18 +57,17 @@ class Results:
 
 
 def segment_with_labels(
-    job: Job, labels: str, pipeline: Pipeline, watch: Watch, save_probe: Path | None = None
+    job: Job, labels: Sequence[Path], pipeline: Pipeline, watch: Watch, save_probe: Path | None = None
 ) -> Results:
     """Train a probe on the images that have labels, then segment all images.
 
     Raises
     ------
     PatchfieldError
-        When no image or label file is found, or what could be read does not suffice to train.
+        When no label file belongs to an image, or what could be read does not suffice to train.
     """
-    label_files = find_labels(labels)
-    files = [file for file in find_images(job.images) if file not in label_files]
-    matched = match_labels(files, label_files)
+    files = [file for file in job.images if file not in labels]
+    matched = match_labels(files, labels)
     training = _Training()
     for file, label_file in matched.items():
         training.add(file, label_file, job.plane, pipeline, watch)
@@ -82,31 +81,17 @@ def segment_with_labels(
 
 
 def segment_with_probe(job: Job, probe: LinearProbe, pipeline: Pipeline, watch: Watch) -> Results:
-    """Segment images with a probe that was trained before and its pipeline.
-
-    Raises
-    ------
-    PatchfieldError
-        When no image is found.
-    """
-    files = find_images(job.images)
+    """Segment images with a probe that was trained before, and its pipeline."""
     results = Results()
-    _segment_all(job, files, _Segmenter(probe, pipeline), watch, results)
+    _segment_all(job, job.images, _Segmenter(probe, pipeline), watch, results)
     return results
 
 
 def show_components(job: Job, pipeline: Pipeline, watch: Watch) -> Results:
-    """Write the first three principal components of every image's features as red, green and blue.
-
-    Raises
-    ------
-    ImageError
-        When no image is found.
-    """
-    files = find_images(job.images)
-    names = output_names(files)
+    """Write the first three principal components of every image's features as red, green and blue."""
+    names = output_names(job.images)
     results = Results()
-    for file in files:
+    for file in job.images:
         try:
             image = ProjectImage(file, plane=job.plane)
             micrograph = read_image(file)

@@ -51,8 +51,12 @@ class Applying:
     def to_other_images(self) -> None:
         """Segment every other image that is open, all planes of each."""
         current = self._controller.current
-        others = [layer for layer in self._controller.choices if current is None or layer is not current.source.layer]
-        self._start([self._controller.source_of(layer) for layer in others])
+        others = [
+            layer
+            for layer in self._controller.annotations.choices
+            if current is None or layer is not current.source.layer
+        ]
+        self._start([self._controller.annotations.source_of(layer) for layer in others])
 
     def to_all_planes(self) -> None:
         """Segment every plane of the current image."""

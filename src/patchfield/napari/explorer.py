@@ -44,7 +44,7 @@ class Explorer:
         self._model: Any = None
         self._clicked: Labels | None = None
         controller.shown.connect(self._forget_look)
-        controller.selected.connect(self.end)
+        controller.annotations.selected.connect(self.end)
         controller.plane_ready.connect(self._on_plane)
         controller.features.chosen.connect(self.end)
 
@@ -88,7 +88,7 @@ class Explorer:
         if self.look is not None:
             self._leave()
             self.look = None
-            for annotated in self._controller.annotated:
+            for annotated in self._controller.annotations:
                 self._controller.results.arrange(annotated.source, self._controller.live.show)
             self.changed.emit()
 
@@ -108,7 +108,7 @@ class Explorer:
             self._controller.viewer.mouse_drag_callbacks.remove(self._pick)
             self._clicked.mode = "paint"
             self._clicked = None
-        for annotated in self._controller.annotated:
+        for annotated in self._controller.annotations:
             for role in LOOKS:
                 layer = annotated.result(role)
                 if layer is not None:

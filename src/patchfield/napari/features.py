@@ -178,7 +178,7 @@ class Features:
             self._slot.cancel()
         elif todo[0][0] != self._current:
             plane, source = todo[0]
-            self._current = plane
+            self._current, self.loading = plane, Progress(0, 0, "bytes") if self.backbone is None else None
             work = partial(_compute, self.spec, self.backbone, source, plane)
             self._slot.submit(Job(work, self._on_step, self._on_error), interrupt=True)
         self.changed.emit()
@@ -235,7 +235,6 @@ def _compute(
 ) -> Generator[Loading | Loaded | Extracted, None, None]:
     """Load the backbone where that is still to do, then compute the field of a plane."""
     if backbone is None:
-        yield Loading(0, 0)
         backbone = yield from _load(spec)
         yield Loaded(backbone)
     settings = source.settings

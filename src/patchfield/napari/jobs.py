@@ -81,12 +81,18 @@ class Runner(Protocol):
     def start(self, job: Job) -> None:
         """Run `job`; its callbacks come on the GUI thread, in order."""
 
+    def later(self, call: Call) -> None:
+        """Run `call` on the GUI thread when the event that is being handled is over."""
+
 
 class InlineRunner:
     """Runs every job to its end at once: for scripts and for tests without an event loop."""
 
     def start(self, job: Job) -> None:
         _run(job, lambda call: call())
+
+    def later(self, call: Call) -> None:
+        call()
 
 
 class ThreadRunner:
@@ -103,6 +109,9 @@ class ThreadRunner:
 
     def start(self, job: Job) -> None:
         _start_thread(partial(_run, job, self._post), job.cancel)
+
+    def later(self, call: Call) -> None:
+        self._post(call)
 
 
 class Slot:

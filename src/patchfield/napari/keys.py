@@ -54,12 +54,12 @@ class Keys:
         }
         for key, action in actions.items():
             self._bind(controller.viewer, key, action)
-        controller.selected.connect(self._bind_classes)
+        controller.annotations.selected.connect(self._bind_classes)
         self._bind_classes()
 
     def close(self) -> None:
         """Free all keys."""
-        self._controller.selected.disconnect(self._bind_classes)
+        self._controller.annotations.selected.disconnect(self._bind_classes)
         for owner, key in self._bound:
             owner.bind_key(key, None)
         self._bound.clear()

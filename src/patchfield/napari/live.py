@@ -124,7 +124,7 @@ class Live:
         """Hold out strokes to see how well they are predicted, beside everything else."""
         if self.probe is None or self.probe is self.loaded or self.stale:
             return
-        work = partial(agreement_of_strokes, training_pairs(labelled))
+        work = partial(agreement_of_strokes, training_pairs(labelled), self.probe)
         self._agreements.submit(Job(work, self._on_agreement, self._on_error), interrupt=True)
 
     def _on_agreement(self, agreement: Agreement | None) -> None:

@@ -144,9 +144,11 @@ def draw(probe: LinearProbe, target: Target, show: Show, shown_class: int) -> It
             yield Drawn(target.plane, show, region, _probability(probe, target.field, region, shown_class))
 
 
-def agreement_of_strokes(pairs: list[tuple[FeatureField, np.ndarray]]) -> Iterator[Agreement | None]:
+def agreement_of_strokes(
+    pairs: list[tuple[FeatureField, np.ndarray]], probe: LinearProbe
+) -> Iterator[Agreement | None]:
     """How well whole strokes are predicted that were held out; None while there are too few."""
-    yield stroke_agreement(pairs)
+    yield stroke_agreement(pairs, probe)
 
 
 def training_pairs(labelled: tuple[Labelled, ...]) -> list[tuple[FeatureField, np.ndarray]]:

@@ -93,7 +93,7 @@ class ClassesSection(Section):
         controller.classes.changed.connect(self.show_classes)
         controller.classes.counted.connect(self.show_counts)
         controller.class_selected.connect(self.show_selected)
-        controller.selected.connect(self.show_selected)
+        controller.annotations.selected.connect(self.show_selected)
         controller.viewer.events.theme.connect(self.show_classes)
         self.show_classes()
 

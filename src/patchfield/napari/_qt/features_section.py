@@ -36,7 +36,7 @@ class FeaturesSection(Section):
         self.detail.activated.connect(self._choose_detail)
         controller.features.changed.connect(self.show_cost)
         controller.features.chosen.connect(self.show_spec)
-        controller.selected.connect(self.show_cost)
+        controller.annotations.selected.connect(self.show_cost)
         self._fill()
         self.show_spec()
 

@@ -50,7 +50,7 @@ class ImageSection(Section):
         """Fill the list with the images that are open."""
         self.images.blockSignals(True)
         self.images.clear()
-        for layer in self._controller.choices:
+        for layer in self._controller.annotations.choices:
             self.images.addItem(layer.name, layer)
         current = self._controller.current
         self.images.setCurrentIndex(-1 if current is None else self._place_of(current.source.layer))
@@ -64,7 +64,7 @@ class ImageSection(Section):
         current = self._controller.current
         self.description.setText("" if current is None else current.source.describe())
         self.contrast.setEnabled(current is not None)
-        self._offered = self._controller.channel_choices()
+        self._offered = self._controller.annotations.channel_choices()
         self._fill_picks()
         self._show_picks()
 
@@ -87,8 +87,8 @@ class ImageSection(Section):
         self.channels.activated.connect(self._choose_channels)
         for pick in self.picks:
             pick.activated.connect(self._choose_channels)
-        self._controller.images_changed.connect(self.show_images)
-        self._controller.selected.connect(self.show_current)
+        self._controller.annotations.images_changed.connect(self.show_images)
+        self._controller.annotations.selected.connect(self.show_current)
 
     def _place_of(self, layer: Image) -> int:
         return next((i for i in range(self.images.count()) if self.images.itemData(i) is layer), -1)
@@ -103,13 +103,13 @@ class ImageSection(Section):
         contrast = CONTRASTS[self.contrast.currentText()]
         if current is not None:
             low, high = current.source.layer.contrast_limits
-            self._controller.view(contrast=(float(low), float(high)) if contrast is None else contrast)
+            self._controller.annotations.view(contrast=(float(low), float(high)) if contrast is None else contrast)
 
     def _choose_channels(self, _: int = 0) -> None:
         count = {AS_IT_IS: 0, ONE: 1, THREE: 3}[self.channels.currentText()]
         chosen = tuple(self._offered[pick.currentIndex()] for pick in self.picks[:count])
         self._show_picks()
-        self._controller.view(channels=chosen)
+        self._controller.annotations.view(channels=chosen)
 
     def _fill_picks(self) -> None:
         current = self._controller.current

@@ -99,7 +99,7 @@ class SegmentSection(Section):
         self.opacity.valueChanged.connect(self._set_opacity)
         self.next.clicked.connect(tour.next)
         controller.status_changed.connect(self.show_status)
-        controller.selected.connect(self.show_what)
+        controller.annotations.selected.connect(self.show_what)
         controller.shown.connect(self.show_what)
         controller.classes.changed.connect(self.show_classes)
 
