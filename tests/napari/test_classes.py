@@ -1,0 +1,68 @@
+import pytest
+
+from patchfield.errors import LabelError
+from patchfield.napari.classes import MOST_CLASSES, ClassTable
+
+
+@pytest.fixture
+def table() -> ClassTable:
+    return ClassTable()
+
+
+def told(signal) -> list:
+    calls = []
+    signal.connect(lambda: calls.append(True))
+    return calls
+
+
+def test_two_classes_wait_to_be_painted(table):
+    assert [(entry.value, entry.name) for entry in table] == [(1, "background"), (2, "foreground")]
+    assert table.painted == 0
+
+
+def test_a_new_class_takes_the_smallest_free_value_and_another_colour(table):
+    table.remove(1)
+    assert table.add().value == 1
+    assert table.add().value == 3
+    assert len({entry.color for entry in table}) == 3
+
+
+def test_values_without_a_class_get_one_when_they_are_painted(table):
+    table.count({1: 10, 7: 5})
+    assert table[7].pixels == 5
+    assert table.values == (1, 2, 7)
+
+
+def test_counting_is_told_apart_from_changing(table):
+    changed, counted = told(table.changed), told(table.counted)
+    table.count({1: 10})
+    assert (len(changed), len(counted)) == (0, 1)
+    table.count({1: 10})
+    assert len(counted) == 1, "nothing new"
+    table.change(1, name="ferrite")
+    assert len(changed) == 1
+
+
+def test_a_removed_class_comes_back_as_it_was(table):
+    table.change(2, name="pore", color="#123456")
+    table.remove(2)
+    table.count({1: 3, 2: 4})
+    assert (table[2].name, table[2].color, table[2].pixels) == ("pore", "#123456", 4)
+
+
+def test_loaded_classes_replace_all_that_are_not_painted(table):
+    table.count({1: 10})
+    table.replace({3: ("pore", "#000000")})
+    assert table.values == (1, 3)
+
+
+def test_hidden_classes_keep_their_colour_for_painting(table):
+    table.change(1, visible=False)
+    assert 1 in table.colors()
+    assert 1 not in table.colors(only_visible=True)
+
+
+def test_a_value_that_the_labels_cannot_hold_is_refused(table):
+    table.ensure(range(1, MOST_CLASSES + 1))
+    with pytest.raises(LabelError, match="255"):
+        table.add()

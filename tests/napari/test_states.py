@@ -1,0 +1,40 @@
+from dataclasses import replace
+
+import pytest
+
+from patchfield.napari.states import Progress, Situation, State, describe
+
+NOTHING = Situation()
+IMAGE = Situation(image="steel", backbone="neco-small")
+FIELD = replace(IMAGE, has_field=True)
+LIVE = replace(FIELD, painted=2, has_probe=True, seconds=0.087)
+
+CASES = [
+    (NOTHING, State.NO_IMAGE, "drop an image"),
+    (replace(IMAGE, loading=Progress(0, 0, "bytes")), State.LOADING_WEIGHTS, "Loading neco-small"),
+    (replace(IMAGE, loading=Progress(34_000_000, 88_000_000, "bytes")), State.LOADING_WEIGHTS, "34 of 88 MB"),
+    (replace(IMAGE, extracting=Progress(3, 48, "tiles")), State.COMPUTING, "3 of 48 tiles"),
+    (replace(IMAGE, problem="No network."), State.STOPPED, "No network."),
+    (FIELD, State.NEED_CLASSES, "at least two classes"),
+    (replace(FIELD, painted=1), State.NEED_CLASSES, "second class"),
+    (LIVE, State.LIVE, "updated in 0.09 s"),
+    (replace(LIVE, agreement=0.971), State.LIVE, "agreement 0.97"),
+    (replace(LIVE, updating=True), State.LIVE, "updating"),
+    (replace(LIVE, extracting=Progress(5, 48, "tiles")), State.LIVE, "refining features, 5 of 48 tiles"),
+    (replace(LIVE, stale=True, live=False), State.STALE, "Shift+S"),
+    (replace(LIVE, stale=True), State.LIVE, "Live"),
+    (replace(LIVE, painted=0), State.LIVE, "Live"),
+]
+
+
+@pytest.mark.parametrize(("situation", "state", "words"), CASES)
+def test_the_state_line_tells_the_truth(situation, state, words):
+    status = describe(situation)
+    assert status.state is state
+    assert words in status.sentence
+
+
+def test_progress_is_shown_while_features_refine_a_live_segmentation():
+    progress = Progress(5, 48, "tiles")
+    assert describe(replace(LIVE, extracting=progress)).progress == progress
+    assert describe(LIVE).progress is None
