@@ -47,6 +47,8 @@ class LossSettings:
         Compare all patches, or only those in the foreground or background of the teacher's attention.
     cells : int
         Side of the grid that the shared region of two crops is pooled to.
+    shuffled_targets : bool
+        A control: every patch is taught the ranking of another one, so that nothing about the images can be learned.
     """
 
     references: int = 49
@@ -60,6 +62,7 @@ class LossSettings:
     settle: int = 50
     mask: Literal["all", "fg", "bg"] = "all"
     cells: int = 7
+    shuffled_targets: bool = False
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,9 @@ class PostTraining:
             kind = self.settings.loss.similarity
             student_rows = similarity(student_cells.flatten(0, 1), references, kind).flatten(0, 1)
             teacher_rows = similarity(teacher_cells.flatten(0, 1), references, kind).flatten(0, 1)
+            if self.settings.loss.shuffled_targets:
+                order = torch.randperm(len(teacher_rows), generator=generator)
+                teacher_rows = teacher_rows[order.to(teacher_rows.device)]
         if mask is None:
             return student_rows, teacher_rows, None
         kept = self.sharing.mean(mask.flatten(1).sum(1).float())

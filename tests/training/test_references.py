@@ -101,9 +101,9 @@ def test_published_momentum_keeps_most_of_the_first_teacher_in_short_runs(steps,
     assert kept == pytest.approx(residual, abs=0.01)
 
 
-@pytest.mark.parametrize("steps", [100, 1000, 5000])
+@pytest.mark.parametrize("steps", [500, 1000, 5000])
 def test_momentum_rule_leaves_the_wanted_residual(steps):
     start = momentum_for(steps, residual=0.1)
     kept = math.prod(cosine(start, 1, step, steps) for step in range(steps))
     assert kept == pytest.approx(0.1, rel=0.1)
-    assert momentum_for(1) == 0
+    assert momentum_for(1) == 0.99

@@ -1,0 +1,189 @@
+"""Steps: what moves and what must not, and that something is learned."""
+
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+import torch
+from sklearn.metrics import jaccard_score
+from torch.nn.functional import normalize
+
+from training.collection import image_files, open_collection
+from training.config import HeadSettings, LossSettings, OptimiserSettings, TeacherSettings
+from training.errors import TrainingError
+from training.loss import rank_cross_entropy, rank_entropy
+from training.model import load_start
+from training.run import launch
+from training.step import PostTraining, one_sentence_when_memory_is_full
+from training.tiles import StepSampler, Tiles, tile_loader
+
+
+def made(settings, changed_start=lambda start: start):
+    """A training and its batches."""
+    start = changed_start(load_start(settings))
+    settings = settings.for_patch(start.spec.patch)
+    collection = open_collection(
+        image_files(settings.sources), settings.tiles.image_settings, settings.crops.global_size
+    )
+    clean = settings.teacher.clean
+    tiles = Tiles(collection, settings.crops, settings.augmentation, settings.tiles, clean, settings.seed)
+    batches = tile_loader(tiles, StepSampler(settings.batch, 0, settings.steps), 0, pinned=False)
+    return PostTraining(settings, start, launch(settings)), batches
+
+
+def weights_of(network):
+    return {name: weight.clone() for name, weight in network.state_dict().items()}
+
+
+def changed(before, network):
+    return {name for name, weight in network.state_dict().items() if not torch.equal(before[name], weight)}
+
+
+def test_no_learning_rate_leaves_every_weight_as_it_was(settings):
+    still = OptimiserSettings(learning_rate=0.0, head_learning_rate=0.0, trainable_blocks=None)
+    training, batches = made(replace(settings, optimiser=still))
+    student, teacher = weights_of(training.student), weights_of(training.teacher)
+    for step, batch in enumerate(batches):
+        training.step(batch, step)
+    assert not changed(student, training.student)
+    assert not changed(teacher, training.teacher)
+
+
+def test_only_trainable_parts_move_and_the_teacher_gets_no_gradient(settings):
+    some = replace(settings.optimiser, trainable_blocks=-1)
+    training, batches = made(replace(settings, optimiser=some))
+    student, teacher = weights_of(training.student), weights_of(training.teacher)
+    for step, batch in enumerate(islice(batches, 3)):
+        training.step(batch, step)
+    moved = {name.rpartition(".")[0].removeprefix("backbone.vit.") for name in changed(student, training.student)}
+    assert moved
+    assert all(name.startswith(("blocks.1", "head")) for name in moved)
+    assert changed(teacher, training.teacher)
+    assert all(parameter.grad is None for parameter in training.teacher.parameters())
+
+
+def test_the_teacher_follows_the_student_of_the_step_before(settings):
+    training, batches = made(replace(settings, teacher=TeacherSettings(momentum=0.5)))
+    student, teacher = weights_of(training.student), weights_of(training.teacher)
+    batch = next(iter(batches))
+    training.step(batch, 0)
+    assert not changed(teacher, training.teacher)
+    student = weights_of(training.student)
+    training.step(batch, 1)
+    momentum = training.momentum(1)
+    for name, weight in training.teacher.state_dict().items():
+        torch.testing.assert_close(weight, momentum * teacher[name] + (1 - momentum) * student[name])
+
+
+def test_schedules_of_the_optimiser(settings):
+    scheduled = replace(
+        settings.optimiser, learning_rate=1.0, head_learning_rate=2.0, warmup=0.0, weight_decay=(0.04, 0.5)
+    )
+    training, _ = made(replace(settings, optimiser=scheduled))
+    training._follow_schedules(3)
+    for group in training.optimiser.param_groups:
+        assert group["lr"] == pytest.approx({"backbone": 0.5, "head": 1.0}[group["part"]])
+        assert group["weight_decay"] == pytest.approx(0.27 if group["decayed"] else 0.0)
+
+
+@pytest.mark.parametrize("mask", ["fg", "bg"])
+@pytest.mark.parametrize("source", ["queue", "batch"])
+def test_masks_and_references_of_both_kinds(settings, mask, source):
+    training, batches = made(replace(settings, loss=replace(settings.loss, mask=mask, source=source)))
+    results = [training.step(batch, step) for step, batch in enumerate(islice(batches, 2))]
+    assert all(result.loss.isfinite() and result.loss >= 0 for result in results)
+
+
+def test_shuffled_targets_teach_the_rankings_of_other_patches(settings):
+    batch = next(iter(made(settings)[1]))
+    rows = {}
+    for shuffled in (False, True):
+        training, _ = made(replace(settings, loss=replace(settings.loss, shuffled_targets=shuffled)))
+        rows[shuffled] = training.step(batch, 0)
+    assert torch.equal(rows[True].student_rows, rows[False].student_rows)
+    assert not torch.equal(rows[True].teacher_rows, rows[False].teacher_rows)
+    ordered = [rows[shuffled].teacher_rows.sort(0).values for shuffled in (True, False)]
+    assert torch.equal(*ordered)
+
+
+def test_drop_path_does_not_make_steps_random(settings):
+    losses = []
+    for _ in range(2):
+        training, batches = made(replace(settings, optimiser=replace(settings.optimiser, drop_path=0.5)))
+        losses.append([training.step(batch, step).loss.item() for step, batch in enumerate(batches)])
+    assert losses[0] == losses[1]
+
+
+def test_a_network_that_cannot_sort_is_refused_before_anything_runs(settings):
+    with pytest.raises(ValueError, match="does not sort 22"):
+        made(replace(settings, loss=LossSettings(references=22)))
+
+
+def test_full_memory_says_which_knobs_to_turn(settings):
+    knobs = pytest.raises(TrainingError, match=r"out of memory at 4 images per step.*--batch.*--recompute")
+    with knobs, one_sentence_when_memory_is_full(settings):
+        torch.empty(2**60)
+    with pytest.raises(RuntimeError, match="something else"), one_sentence_when_memory_is_full(settings):
+        raise RuntimeError("something else")
+
+
+def positional(start):
+    """The same transformer with encodings so strong that its features say where a patch is rather than what."""
+    return replace(start, state={**start.state, "pos_embed": 30 * start.state["pos_embed"]})
+
+
+def held_out_divergence(training, batch):
+    """Of the student from the teacher on images that are not trained on, in nats."""
+    training.student.eval()
+    student, teacher, _ = training._ranked(batch, torch.Generator().manual_seed(0))
+    training.student.train()
+    crossed = rank_cross_entropy(student.detach(), teacher, training.network, 40, 40)
+    return (crossed - rank_entropy(teacher, training.network, 40)).item()
+
+
+def retrieval(training, phases):
+    """Mean IoU of two phases in held-out images: every patch is labelled by its ten neighbours in two others."""
+    features, labels = [], []
+    training.student.eval()
+    for seed in (0, 1, 100, 101, 102, 103):
+        image, mask = phases(seed)
+        pixels = torch.from_numpy(image).div(255).expand(1, 3, -1, -1)
+        with torch.no_grad():
+            features.append(normalize(training.student.backbone(pixels).grid[0].flatten(1).T, dim=1))
+        labels.append(torch.from_numpy(mask).float().view(16, 8, 16, 8).mean((1, 3)).round().flatten())
+    training.student.train()
+    similarity, nearest = (torch.cat(features[2:]) @ torch.cat(features[:2]).T).topk(10)
+    votes = ((similarity / 0.02).softmax(1) * torch.cat(labels[:2])[nearest]).sum(1)
+    return jaccard_score(torch.cat(labels[2:]), votes.round(), average="macro")
+
+
+@pytest.mark.parametrize("control", [None, "no learning rate"])
+def test_learning_lowers_the_divergence_and_finds_like_patches(settings, micrographs, phases, control):
+    rate = 0.0 if control else 1e-3
+    settings = replace(
+        settings,
+        images=[micrographs / f"image_{number}.png" for number in range(6)],
+        loss=LossSettings(references=16, source="batch"),
+        steps=10 if control else 50,
+        batch=8,
+        teacher=TeacherSettings(momentum=0.995),
+        optimiser=OptimiserSettings(rate, rate, trainable_blocks=None),
+        head=HeadSettings(hidden=64, channels=32),
+    )
+    training, batches = made(settings, positional)
+    held_out = Tiles(
+        open_collection([micrographs / "image_6.png", micrographs / "image_7.png"], settings.tiles.image_settings, 64),
+        *(settings.crops, settings.augmentation, settings.tiles),
+        clean_teacher=True,
+        seed=1,
+    )
+    (batch,) = tile_loader(held_out, StepSampler(8, 0, 1), 0, pinned=False)
+    before = held_out_divergence(training, batch), retrieval(training, phases)
+    for step, images in enumerate(batches):
+        training.step(images, step)
+    after = held_out_divergence(training, batch), retrieval(training, phases)
+    if control:
+        assert after == before
+    else:
+        assert after[0] < 0.75 * before[0]
+        assert after[1] > before[1] + 0.05
