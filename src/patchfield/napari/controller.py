@@ -17,6 +17,7 @@ from patchfield.napari.jobs import Runner
 from patchfield.napari.live import Live
 from patchfield.napari.notices import tell
 from patchfield.napari.results import Results
+from patchfield.napari.silence import silence
 from patchfield.napari.sources import Plane
 from patchfield.napari.states import Situation, Status, describe
 from patchfield.napari.updates import Drawn, Labelled, Show, Target
@@ -155,7 +156,8 @@ class Controller:
         self.live.predict(self.labelled(), self.target())
 
     def close(self) -> None:
-        """Stop all jobs and stop listening; the layers stay."""
+        """Stop all jobs, stop listening and telling; the layers stay."""
+        silence(self, self.features, self.live, self.annotations, self.classes)
         self.features.close()
         self.live.close()
         self.annotations.close()

@@ -5,7 +5,6 @@ napari ignores key bindings in plugin manifests, so they are bound in code. None
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from napari.layers import Labels
@@ -68,7 +67,7 @@ class Keys:
         current = self._controller.current
         if current is not None and not self._is_bound(current.labels):
             for place, key in enumerate(CLASS_KEYS):
-                self._bind(current.labels, f"Shift-{key}", partial(self._select, place))
+                self._bind(current.labels, f"Shift-{key}", self._selector(place))
 
     def _bind(self, owner: Any, key: str, action: Action) -> None:
         if coerce_keybinding(key) not in owner.keymap:
@@ -78,10 +77,14 @@ class Keys:
     def _is_bound(self, labels: Labels) -> bool:
         return any(owner is labels for owner, _ in self._bound)
 
-    def _select(self, place: int, _: Any) -> None:
-        values = self._controller.classes.values
-        if place < len(values):
-            self._controller.select_class(values[place])
+    def _selector(self, place: int) -> Action:
+        # A function and no `partial`: napari asks for its name.
+        def select(_: Any) -> None:
+            values = self._controller.classes.values
+            if place < len(values):
+                self._controller.select_class(values[place])
+
+        return select
 
     def _toggle_segmentation(self) -> None:
         controller = self._controller

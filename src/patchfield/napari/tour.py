@@ -52,12 +52,11 @@ class UnsureTour:
         place = self._places.pop(0)
         layer, viewer = current.labels, self._controller.viewer
         index = self._made_for[1].index
-        viewer.camera.center = tuple(layer.data_to_world((*index, *place)))[-3:]
-        viewer.camera.zoom = max(viewer.camera.zoom, self._zoom(layer.scale[-1]))
-
-    def _zoom(self, pixel: float) -> float:
-        """Canvas pixels per unit of the world, such that VIEW image pixels fit."""
-        return min(self._controller.viewer._canvas_size) / (VIEW * abs(pixel))
+        viewer.scene.camera.center = tuple(layer.data_to_world((*index, *place)))[-3:]
+        # In canvas pixels per unit of the world, such that VIEW image pixels fit.
+        close_up = min(viewer.canvas.size) / (VIEW * abs(layer.scale[-1]))
+        viewer.scene.camera.zoom = max(viewer.scene.camera.zoom, close_up)
+        viewer.status = f"In the middle: an unsure place, {len(self._places)} more"
 
 
 def _places(probe: LinearProbe, field: FeatureField, painted: np.ndarray | None) -> Iterator[list[tuple[int, int]]]:

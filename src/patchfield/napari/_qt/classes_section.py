@@ -97,6 +97,11 @@ class ClassesSection(Section):
         controller.viewer.events.theme.connect(self.show_classes)
         self.show_classes()
 
+    @property
+    def shown(self) -> list[ClassRow]:
+        """The rows, from top to bottom."""
+        return list(self._rows.values())
+
     def release(self) -> None:
         """Stop listening to the viewer, which lives longer."""
         self._controller.viewer.events.theme.disconnect(self.show_classes)

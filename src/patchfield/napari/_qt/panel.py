@@ -4,12 +4,12 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from patchfield.napari._qt.actions import Actions
 from patchfield.napari._qt.classes_section import ClassesSection
 from patchfield.napari._qt.features_section import FeaturesSection
 from patchfield.napari._qt.gui_thread import gui_thread
 from patchfield.napari._qt.image_section import ImageSection
 from patchfield.napari._qt.look_section import LookSection
+from patchfield.napari._qt.menus import Menus
 from patchfield.napari._qt.segment_section import SegmentSection
 from patchfield.napari._qt.status import StatusCard
 from patchfield.napari._qt.style import GAP, Section
@@ -19,6 +19,7 @@ from patchfield.napari.explorer import Explorer
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import ThreadRunner
 from patchfield.napari.keys import DESCRIPTIONS, Keys
+from patchfield.napari.silence import silence
 from patchfield.napari.tour import UnsureTour
 
 WIDTH = 310
@@ -53,6 +54,7 @@ class PatchfieldPanel(QWidget):
         if self._closed:
             return
         self._closed = True
+        silence(self.applying, self.explorer, self.files)
         self.keys.close()
         self.tour.close()
         self.explorer.close()
@@ -67,6 +69,8 @@ class PatchfieldPanel(QWidget):
         return super().event(event)
 
     def _lay_out(self) -> None:
+        self.status = StatusCard(self.controller)
+        self.menus = Menus(self.controller, self.files, self.applying)
         self.image = ImageSection(self.controller)
         self.features = FeaturesSection(self.controller)
         self.segment = SegmentSection(self.controller, self.tour)
@@ -87,9 +91,9 @@ class PatchfieldPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(GAP)
-        layout.addWidget(StatusCard(self.controller))
+        layout.addWidget(self.status)
         layout.addWidget(scroll, 1)
-        layout.addWidget(Actions(self.controller, self.files, self.applying))
+        layout.addWidget(self.menus)
         self.setMinimumWidth(WIDTH)
 
 

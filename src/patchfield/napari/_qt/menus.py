@@ -6,7 +6,7 @@ from pathlib import Path
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog, QMenu, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from patchfield.napari._qt.style import GAP, hint, row, told
+from patchfield.napari._qt.style import GAP, row, told
 from patchfield.napari.applying import Applying
 from patchfield.napari.controller import Controller
 from patchfield.napari.files import Files
@@ -15,7 +15,7 @@ PROBES = "Probes (*.probe)"
 LABELS = "Label images (*.tif *.tiff *.png)"
 
 
-class Actions(QWidget):
+class Menus(QWidget):
     """Menus for files and for other images, and the progress of applying."""
 
     def __init__(self, controller: Controller, files: Files, applying: Applying) -> None:
@@ -50,7 +50,6 @@ class Actions(QWidget):
         )
         self.progress = QProgressBar()
         self.progress.setFixedHeight(14)
-        self.sentence = hint()
         self.stop = QPushButton("Stop")
         self.stop.clicked.connect(applying.cancel)
         buttons = row(save, load, apply)

@@ -1,0 +1,114 @@
+"""Stacks: the plane on view is the image, labels have all planes, each plane its own field."""
+
+import numpy as np
+import pytest
+
+from patchfield.napari.controller import Controller
+from patchfield.napari.layers import Role
+from patchfield.napari.sources import Plane
+from patchfield.napari.updates import Show
+
+PLANES = 4
+
+
+@pytest.fixture
+def stack(two_phases) -> np.ndarray:
+    return np.stack([two_phases(seed=seed) for seed in range(PLANES)])
+
+
+@pytest.fixture
+def on_plane_one(controller: Controller, stack, paint_both) -> Controller:
+    """A stack of which plane 1 was painted."""
+    controller.viewer.add_image(stack, name="stack")
+    controller.viewer.dims.set_point(0, 1)
+    paint_both(controller)
+    return controller
+
+
+def segmented(controller: Controller) -> list[int]:
+    result = controller.current.result(Role.SEGMENTATION)
+    return [index for index in range(PLANES) if result.data[index].any()]
+
+
+def test_labels_have_all_planes_and_strokes_stay_in_theirs(on_plane_one):
+    labels = on_plane_one.current.labels.data
+    assert labels.shape == (PLANES, 96, 96)
+    assert [bool(plane.any()) for plane in labels] == [False, True, False, False]
+    assert list(on_plane_one.current.snapshots) == [(1,)]
+
+
+def test_a_plane_is_segmented_when_it_comes_into_view(on_plane_one):
+    assert segmented(on_plane_one) == [1]
+    on_plane_one.viewer.dims.set_point(0, 3)
+    assert segmented(on_plane_one) == [1, 3]
+
+
+def test_a_plane_seen_before_the_last_stroke_is_brought_up_to_date(on_plane_one, stroke):
+    viewer, result = on_plane_one.viewer, on_plane_one.current.result(Role.SEGMENTATION)
+    viewer.dims.set_point(0, 2)
+    assert 3 not in result.data[2]
+    viewer.dims.set_point(0, 1)
+    stroke(on_plane_one, 3, 20, 20)
+    viewer.dims.set_point(0, 2)
+    assert 3 in result.data[2]
+
+
+def test_strokes_of_all_planes_train_one_probe(on_plane_one, stroke):
+    on_plane_one.viewer.dims.set_point(0, 2)
+    stroke(on_plane_one, 3, 20, 20)
+    assert set(on_plane_one.live.probe.values) == {1, 2, 3}
+    assert on_plane_one.live.probe.training.images == 2
+
+
+def test_undo_of_a_stroke_on_another_plane_is_noticed(on_plane_one):
+    on_plane_one.viewer.dims.set_point(0, 3)
+    on_plane_one.current.labels.undo()
+    assert [entry.pixels for entry in on_plane_one.classes] == [64, 0]
+    assert on_plane_one.live.probe is None
+
+
+def test_a_brush_of_three_dimensions_is_noticed_on_all_its_planes(on_plane_one):
+    labels = on_plane_one.current.labels
+    labels.n_edit_dimensions, labels.brush_size = 3, 4
+    labels.paint((1, 20, 20), 1)
+    assert {(0,), (1,), (2,)} <= set(on_plane_one.current.snapshots)
+
+
+def test_maps_are_of_the_plane_on_view_only(on_plane_one):
+    on_plane_one.show(Show.UNCERTAINTY)
+    uncertainty = on_plane_one.current.result(Role.UNCERTAINTY)
+    first = uncertainty.data.copy()
+    assert first.shape == (96, 96)
+    on_plane_one.viewer.dims.set_point(0, 2)
+    assert (uncertainty.data != first).any()
+
+
+def test_only_the_planes_needed_are_computed(on_plane_one):
+    features, image = on_plane_one.features, on_plane_one.current.source.id
+    on_plane_one.viewer.dims.set_point(0, 3)
+    known = [index for index in range(PLANES) if features.field(Plane(image, (index,))) is not None]
+    assert known == [1, 3]
+
+
+def test_leafing_on_ends_the_plane_that_is_not_wanted_any_more(viewer, stack, stepped):
+    controller = Controller(viewer, stepped)
+    viewer.add_image(np.tile(stack, (1, 4, 4)))
+    stepped.step()
+    for index in (1, 2, 3):
+        viewer.dims.set_point(0, index)
+    stepped.run()
+    features, image = controller.features, controller.current.source.id
+    assert features.is_complete(Plane(image, (3,)))
+    assert not features.is_complete(Plane(image, (2,)))
+
+
+def test_channels_of_the_first_axis_leave_flat_labels(controller, stack, paint_both):
+    controller.viewer.add_image(stack, name="channels")
+    choices = controller.annotations.channel_choices()
+    controller.annotations.view(channels=(choices[2],))
+    assert controller.current.source.planes == ()
+    assert controller.current.labels.data.shape == (96, 96)
+    paint_both(controller)
+    assert controller.current.result(Role.SEGMENTATION).data.shape == (96, 96)
+    controller.viewer.dims.set_point(0, 3)
+    assert controller.current.source.index_at(controller.viewer.dims.point) == ()

@@ -1,0 +1,226 @@
+"""The real window: a panel in a dock, painting with the mouse, jobs in threads."""
+
+import threading
+
+import numpy as np
+import pytest
+from napari.layers import Labels
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+
+from patchfield.napari import layers
+from patchfield.napari.layers import Role
+from patchfield.napari.reader import PLUGIN
+from patchfield.napari.states import State
+from patchfield.napari.updates import Show
+
+pytestmark = pytest.mark.gui
+
+PATIENCE = 60_000
+
+
+@pytest.fixture
+def open_panel(make_napari_viewer, qtbot):
+    """Opens windows with a panel; closes the panels before napari's fixture closes the windows."""
+    panels = []
+
+    def open_one(image=None, **arguments):
+        viewer = make_napari_viewer(**arguments)
+        if image is not None:
+            viewer.add_image(image, name="steel")
+        _, panel = viewer.window.add_plugin_dock_widget(PLUGIN)
+        panels.append(panel)
+        return viewer, panel
+
+    yield open_one
+    for panel in panels:
+        panel.close_jobs()
+    qtbot.waitUntil(lambda: not workers(), timeout=PATIENCE)
+
+
+@pytest.fixture
+def settle(qtbot):
+    """Waits until a panel is in a state, and nothing goes on."""
+
+    def wait(panel, state=State.LIVE):
+        def settled():
+            status = panel.controller.status
+            return status.state is state and status.progress is None and not panel.controller.live.updating
+
+        qtbot.waitUntil(settled, timeout=PATIENCE)
+
+    return wait
+
+
+def workers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "patchfield"]
+
+
+def segmentation(panel) -> np.ndarray:
+    return panel.controller.current.result(Role.SEGMENTATION).data
+
+
+def test_from_a_dropped_image_to_a_segmentation_that_follows_undo(open_panel, settle, two_phases, paint_both):
+    viewer, panel = open_panel()
+    assert panel.controller.status.state is State.NO_IMAGE
+    viewer.add_image(two_phases(), name="steel")
+    settle(panel, State.NEED_CLASSES)
+    assert isinstance(viewer.layers.selection.active, Labels), "the brush is in hand"
+    paint_both(panel.controller)
+    settle(panel)
+    assert (segmentation(panel)[:, 60:] == 2).mean() > 0.95
+    panel.controller.current.labels.undo()
+    settle(panel, State.NEED_CLASSES)
+    assert not segmentation(panel).any()
+    panel.controller.current.labels.redo()
+    settle(panel)
+    assert (segmentation(panel)[:, 60:] == 2).mean() > 0.95
+
+
+def drag(viewer, start, end):
+    """Press, move and release the left button between two points of the image (row, column)."""
+    native = viewer.window._qt_viewer.canvas.native
+    height, width = viewer.canvas.size
+    (middle_row, middle_column), zoom = viewer.scene.camera.center[-2:], viewer.scene.camera.zoom
+    path = [
+        QPoint(round(width / 2 + (column - middle_column) * zoom), round(height / 2 + (row - middle_row) * zoom))
+        for row, column in np.linspace(start, end, 8)
+    ]
+    QTest.mouseMove(native, path[0])
+    QTest.mousePress(native, Qt.MouseButton.LeftButton, pos=path[0])
+    for point in path[1:]:
+        QTest.mouseMove(native, point, delay=5)
+    QTest.mouseRelease(native, Qt.MouseButton.LeftButton, pos=path[-1])
+
+
+def test_painting_with_the_mouse(open_panel, settle, two_phases, qtbot):
+    viewer, panel = open_panel(two_phases(), show=True)
+    settle(panel, State.NEED_CLASSES)
+    viewer.reset_view()
+    qtbot.wait(200)
+    drag(viewer, (20, 10), (70, 30))
+    QTest.keyClick(viewer.window._qt_viewer.canvas.native, Qt.Key.Key_W, Qt.KeyboardModifier.ShiftModifier)
+    assert panel.controller.selected_class == 2
+    drag(viewer, (20, 66), (70, 86))
+    settle(panel)
+    labels = panel.controller.current.labels.data
+    assert set(np.unique(labels[:, :40])) == {0, 1}
+    assert set(np.unique(labels[:, 56:])) == {0, 2}
+    assert (segmentation(panel)[:, 60:] == 2).mean() > 0.95
+    assert (segmentation(panel)[:, :36] == 1).mean() > 0.95
+
+
+def test_the_panel_says_what_is(open_panel, settle, two_phases, paint_both):
+    _, panel = open_panel(two_phases())
+    settle(panel, State.NEED_CLASSES)
+    assert panel.image.images.currentText() == "steel"
+    assert panel.image.description.text() == "grey · uint8 · 96 × 96"
+    assert panel.features.backbones.currentText() == "filters  (embedded)"
+    assert panel.features.detail.currentText() == "balanced"
+    assert not panel.status.guide.isHidden()
+    paint_both(panel.controller)
+    settle(panel)
+    assert panel.status.guide.isHidden(), "done with after the first success"
+    assert panel.status.sentence.text().startswith("Live · updated in")
+    rows = panel.classes.shown
+    assert [(row.name.text(), row.pixels.text()) for row in rows] == [("background", "64 px"), ("foreground", "64 px")]
+
+
+def test_classes_are_added_renamed_chosen_and_removed_in_the_panel(open_panel, settle, two_phases, paint_both, qtbot):
+    _, panel = open_panel(two_phases())
+    paint_both(panel.controller)
+    settle(panel)
+    qtbot.mouseClick(panel.classes.add, Qt.MouseButton.LeftButton)
+    assert panel.controller.selected_class == 3
+    name = panel.classes.shown[2].name
+    name.setText("pore")
+    name.editingFinished.emit()
+    assert panel.controller.classes[3].name == "pore"
+    qtbot.mouseClick(panel.classes.shown[0], Qt.MouseButton.LeftButton)
+    assert panel.controller.selected_class == 1
+    qtbot.mouseClick(panel.classes.shown[2].remove, Qt.MouseButton.LeftButton)
+    assert [row.name.text() for row in panel.classes.shown] == ["background", "foreground"]
+
+
+def test_results_are_chosen_and_faded_in_the_panel(open_panel, settle, two_phases, paint_both, qtbot):
+    _, panel = open_panel(two_phases())
+    paint_both(panel.controller)
+    settle(panel)
+    panel.segment.opacity.setValue(80)
+    assert panel.controller.current.result(Role.SEGMENTATION).opacity == pytest.approx(0.8)
+    qtbot.mouseClick(panel.segment.buttons.button(list(Show).index(Show.UNCERTAINTY)), Qt.MouseButton.LeftButton)
+    settle(panel)
+    assert panel.controller.current.result(Role.UNCERTAINTY).visible
+    assert not panel.controller.current.result(Role.SEGMENTATION).visible
+
+
+def test_another_detail_is_computed_and_its_cost_shown(open_panel, settle, two_phases):
+    _, panel = open_panel(two_phases())
+    settle(panel, State.NEED_CLASSES)
+    fast = panel.features.detail.findData("fast")
+    panel.features.detail.setCurrentIndex(fast)
+    panel.features.detail.activated.emit(fast)
+    settle(panel, State.NEED_CLASSES)
+    assert panel.controller.features.spec.sampling == "fast"
+    assert "1 view · CPU" in panel.features.cost.text()
+
+
+def test_closing_the_panel_in_the_middle_of_a_job_keeps_the_labels(open_panel, two_phases, paint_both, qtbot):
+    viewer, panel = open_panel(two_phases(700, 700))
+    paint_both(panel.controller)
+    labels = panel.controller.current.labels
+    assert workers(), "it is at work"
+    viewer.window.remove_dock_widget(panel.parent())
+    qtbot.waitUntil(lambda: not workers(), timeout=PATIENCE)
+    assert panel.controller.current is None
+    assert labels in viewer.layers
+    assert labels.data.any()
+    assert not viewer.keymap
+    assert [layers.role(layer) for layer in viewer.layers] == [None, Role.LABELS]
+
+
+def test_closing_the_window_in_the_middle_of_a_job_ends_it(open_panel, two_phases, qtbot):
+    viewer, panel = open_panel(two_phases(700, 700))
+    controller = panel.controller
+    assert workers()
+    viewer.close()
+    qtbot.waitUntil(lambda: not workers(), timeout=PATIENCE)
+    assert controller.current is None
+
+
+def test_two_windows_at_once(open_panel, settle, two_phases, paint_both):
+    _, first = open_panel(two_phases())
+    _, second = open_panel(two_phases(seed=1))
+    paint_both(first.controller)
+    settle(first)
+    settle(second, State.NEED_CLASSES)
+    assert not second.controller.current.labels.data.any()
+    first.controller.classes.change(1, name="ferrite")
+    assert second.classes.shown[0].name.text() == "background"
+
+
+def test_refused_input_becomes_a_notification(open_panel, two_phases, tmp_path):
+    _, panel = open_panel(two_phases())
+    (tmp_path / "broken.probe").write_bytes(b"no probe")
+    before = len(notification_manager.records)
+    panel.files.load_probe(tmp_path / "broken.probe")
+    QTest.qWait(300)
+    (notification,) = notification_manager.records[before:]
+    assert "broken.probe" in notification.message
+
+
+def test_a_probe_that_is_dropped_on_napari_is_loaded(open_panel, settle, two_phases, paint_both, tmp_path):
+    viewer, panel = open_panel(two_phases())
+    paint_both(panel.controller)
+    settle(panel)
+    panel.controller.classes.change(2, name="pore")
+    panel.files.save_probe(tmp_path / "steel.probe")
+    panel.controller.current.labels.undo()
+    panel.controller.classes.change(2, name="else")
+    settle(panel, State.NEED_CLASSES)
+    count = len(viewer.layers)
+    viewer.open(tmp_path / "steel.probe", plugin=PLUGIN)
+    settle(panel)
+    assert panel.controller.classes[2].name == "pore"
+    assert len(viewer.layers) == count
