@@ -339,6 +339,8 @@ def _check(run: RunSettings) -> None:
         "loss.references must be at least 2": run.loss.references < 2,
         "loss.cells must be at least 1": run.loss.cells < 1,
         "head.layers must be at least 1": run.head.layers < 1,
+        "teacher.momentum must be auto or lie between 0 and 1": run.teacher.momentum != "auto"
+        and not 0 <= run.teacher.momentum <= 1,
         "teacher.residual must lie between 0 and 1": not 0 < run.teacher.residual < 1,
         "optimiser.warmup must lie between 0 and 1": not 0 <= run.optimiser.warmup <= 1,
     }

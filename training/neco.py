@@ -37,12 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _tell(folder, "evaluating", step=settings.steps, steps=settings.steps)
             _evaluate(settings, outcome.exported[0], console)
     except PatchfieldError as error:
-        console.print(f"Error: {error}", style="red", highlight=False, markup=False)
+        console.print(f"Error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         _tell(folder, "failed", str(error))
         return 1
     for line in (outcome.message, *(f"Written: {path}" for path in outcome.exported)):
         if line:
-            console.print(line, highlight=False, markup=False)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     stopped = not outcome.exported and bool(outcome.message)
     _tell(folder, "stopped" if stopped else "finished", outcome.message)
     return 3 if stopped else 0
@@ -90,7 +90,7 @@ def _evaluate(settings: RunSettings, teacher: Path, console: Console) -> None:
     folder = Path(settings.output) / "evaluation"
     report = compare(settings.init, teacher, settings.labels, output=folder, log=Path(settings.output) / METRICS)
     console.print(Markdown(report.table()))
-    console.print(f"Written: {folder}", highlight=False)
+    console.print(f"Written: {folder}", highlight=False, soft_wrap=True)
 
 
 def _tell(folder: Path | None, state: State, message: str = "", **facts: int) -> None:

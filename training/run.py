@@ -234,7 +234,7 @@ def _open_images(settings: RunSettings, console: Console, speaks: bool) -> Colle
     console.print(f"{len(collection.planes)} image(s) from {len(files)} file(s)", highlight=False)
     if collection.left_out:
         others = f" (and {len(collection.left_out) - 1} more, see {index})" if len(collection.left_out) > 1 else ""
-        console.print(f"Left out: {collection.left_out[0]}{others}", highlight=False)
+        console.print(f"Left out: {collection.left_out[0]}{others}", highlight=False, soft_wrap=True)
     return collection
 
 

@@ -25,8 +25,10 @@ class Sharing:
         """The tensors of all processes, concatenated along the images of the global batch; no gradient."""
         if self.processes == 1:
             return tensor
-        parts = self._fabric.all_gather(tensor.detach().contiguous())
-        return torch.cat(list(parts), dim=dim)
+        own = tensor.detach().contiguous()
+        parts = [torch.empty_like(own) for _ in range(self.processes)]
+        torch.distributed.all_gather(parts, own)
+        return torch.cat(parts, dim=dim)
 
     def own(self, tensor: torch.Tensor, dim: int) -> torch.Tensor:
         """This process's part of something computed for the global batch."""

@@ -39,10 +39,10 @@ class SteepnessSchedule:
     def settled(self) -> bool:
         return self._seen >= self._settings.settle
 
-    def observe(self, spread: float) -> None:
-        """Take the spread of one more batch into account, until enough have been seen."""
+    def observe(self, spreads: torch.Tensor) -> None:
+        """Take the median of a batch's spreads into account, until enough batches have been seen."""
         if not self.settled:
-            self._sum += spread
+            self._sum += spreads.median().item()
             self._seen += 1
 
     def state_dict(self) -> dict[str, float]:
@@ -55,6 +55,6 @@ class SteepnessSchedule:
         return float(setting) if setting != "adaptive" else self._settings.softness / max(self.spread, 1e-6)
 
 
-def median_spread(rows: torch.Tensor) -> torch.Tensor:
-    """Median over rows (rows, n) of the standard deviation of their similarities."""
-    return rows.detach().float().std(dim=1).median()
+def spreads(rows: torch.Tensor) -> torch.Tensor:
+    """Standard deviation of the similarities of each row (rows, n)."""
+    return rows.detach().float().std(dim=1)

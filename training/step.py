@@ -21,7 +21,7 @@ from training.networks import sorting_network
 from training.references import References
 from training.schedules import cosine, momentum_for
 from training.sharing import Sharing
-from training.steepness import SteepnessSchedule, median_spread
+from training.steepness import SteepnessSchedule, spreads
 from training.tiles import Batch
 
 _SAMPLED_ROWS = 512
@@ -90,7 +90,8 @@ class PostTraining:
         generator = torch.Generator().manual_seed(self._seed(step))
         torch.manual_seed(self._seed(step, self.sharing.rank + 1))
         student_rows, teacher_rows, weights = self._ranked(batch, generator)
-        self.steepness.observe(self.sharing.mean(median_spread(teacher_rows)).item())
+        if not self.steepness.settled:
+            self.steepness.observe(self.sharing.gathered(spreads(teacher_rows), dim=0))
         with record_function("sorting and loss"):
             loss = rank_cross_entropy(
                 student_rows, teacher_rows, self.network, self.steepness.student, self.steepness.teacher, weights
