@@ -35,7 +35,7 @@ def alloy():
 def scans(tmp_path, alloy) -> Path:
     """Three images of one material, calibrated; the first one has strokes in labels/."""
     for name, corner in {"a": (0, 0), "b": (256, 0), "c": (256, 256)}.items():
-        window = tuple(slice(start, start + 192) for start in corner)
+        window = tuple(slice(start, start + 256) for start in corner)
         write_image(tmp_path / "scans" / f"{name}.tif", alloy.image[window], CALIBRATION)
         write_labels(tmp_path / "masks" / f"{name}.png", alloy.mask[window])
         if name == "a":
@@ -74,8 +74,8 @@ class TestSegment:
         assert [row["image"] for row in rows] == ["a.tif", "a.tif", "b.tif", "b.tif", "c.tif", "c.tif"]
         for image in ("a.tif", "b.tif"):
             of_image = [row for row in rows if row["image"] == image]
-            assert sum(int(row["pixels"]) for row in of_image) == 192 * 192
-            assert sum(float(row["area"]) for row in of_image) == pytest.approx(192 * 192 * 0.25, rel=1e-4)
+            assert sum(int(row["pixels"]) for row in of_image) == 256 * 256
+            assert sum(float(row["area"]) for row in of_image) == pytest.approx(256 * 256 * 0.25, rel=1e-4)
         assert {row["unit"] for row in rows} == {"µm²"}
 
     def test_a_bad_file_is_named_and_the_others_are_finished(self, scans, tmp_path, capsys):
@@ -106,13 +106,13 @@ class TestSegment:
 
     def test_a_stack_is_segmented_plane_by_plane_or_at_one_plane(self, tmp_path):
         foam = load_sample("foam")
-        window = (slice(3, 6), slice(0, 160), slice(0, 160))
+        window = slice(3, 6)
         write_labels(tmp_path / "stack.tif", foam.image[window], CALIBRATION)
         write_labels(tmp_path / "strokes.tif", foam.strokes[window])
         inputs = (tmp_path / "stack.tif", "--labels", tmp_path / "strokes.tif")
         assert run("segment", *inputs, "-o", tmp_path / "all") == 0
         segmentation = read_labels(tmp_path / "all" / "stack_segmentation.tif")
-        assert segmentation.shape == (3, 160, 160)
+        assert segmentation.shape == (3, 256, 256)
         assert (segmentation == foam.mask[window]).mean() > 0.8
         assert [row["plane"] for row in areas(tmp_path / "all")[::3]] == ["0", "1", "2"]
         assert run("segment", *inputs, "-o", tmp_path / "one", "--plane", "2") == 0
@@ -141,7 +141,7 @@ class TestSegment:
     )
     def test_one_sentence_for_what_cannot_work(self, scans, tmp_path, capsys, arguments, sentence):
         write_labels(tmp_path / "small.tif", np.eye(20, dtype=np.uint8))
-        write_labels(tmp_path / "empty.tif", np.zeros((192, 192), np.uint8))
+        write_labels(tmp_path / "empty.tif", np.zeros((256, 256), np.uint8))
         places = {
             "LABELS": tmp_path / "labels",
             "SMALL": tmp_path / "small.tif",
@@ -209,7 +209,7 @@ class TestOtherCommands:
         assert run("pca", scans / "a.tif", scans / "b.tif", "-o", tmp_path / "out", "--sampling", "fast") == 0
         for name in "ab":
             picture = read_image(tmp_path / "out" / f"{name}_pca.png").pixels
-            assert picture.shape == (192, 192, 3)
+            assert picture.shape == (256, 256, 3)
             assert picture.std() > 20
 
     def test_evaluate_prints_and_writes_the_scores(self, scans, tmp_path, capsys):

@@ -27,7 +27,7 @@ def project(tmp_path, alloy) -> Project:
     """Two images, the first one painted, in a folder beside the project's."""
     images = []
     for name, corner in {"left": 0, "right": 256}.items():
-        window = (slice(0, 160), slice(corner, corner + 160))
+        window = (slice(0, 256), slice(corner, corner + 256))
         write_image(tmp_path / "images" / f"{name}.tif", alloy.image[window])
         images.append(ProjectImage(tmp_path / "images" / f"{name}.tif", alloy.strokes[window]))
     images[1].labels = None
@@ -57,7 +57,7 @@ def test_fitting_again_after_loading_gives_the_same_probe(project, tmp_path):
 def test_the_segmentation_is_right(project, alloy):
     project.fit()
     segmentation = project.segment(project.images[0])
-    assert (segmentation == alloy.mask[:160, :160]).mean() > 0.85
+    assert (segmentation == alloy.mask[:256, :256]).mean() > 0.85
 
 
 def test_project_and_images_move_together(project, tmp_path):
@@ -79,12 +79,12 @@ def test_missing_images_are_listed_and_named_when_needed(project, tmp_path):
 
 def test_a_stack_is_painted_fitted_and_segmented_plane_by_plane(tmp_path):
     foam = load_sample("foam")
-    window = (slice(4, 7), slice(0, 128), slice(0, 128))
+    window = slice(4, 7)
     write_labels(tmp_path / "s.tif", foam.image[window])
     project = Project([ProjectImage(tmp_path / "s.tif", foam.strokes[window])], sampling="fast")
     project.fit()
     segmentation = project.segment(project.images[0])
-    assert segmentation.shape == (3, 128, 128)
+    assert segmentation.shape == (3, 256, 256)
     assert (segmentation == foam.mask[window]).mean() > 0.8
     project.save(tmp_path / "p")
     np.testing.assert_array_equal(Project.load(tmp_path / "p").images[0].labels, foam.strokes[window])
