@@ -61,5 +61,5 @@ class Clusters:
     def assign(self, field: FeatureField, region: Region | None = None) -> np.ndarray:
         """Number of the nearest centre of every pixel, from 1: (h, w) uint8, uint16 for more than 255 clusters."""
         index = field.argmax(self.weights, self.bias, region)
-        dtype = np.uint8 if self.weights.shape[1] < 256 else np.uint16
-        return index.astype(dtype) + dtype(1)
+        numbers = np.arange(1, self.weights.shape[1] + 1)
+        return numbers.astype(np.min_scalar_type(numbers[-1]))[index]

@@ -148,7 +148,7 @@ class Sampling:
         """
         if count < 1:
             raise FieldError(f"phases({count}) makes no views: the number of phases has to be at least 1.")
-        steps = list(product(range(count), repeat=2))
+        steps = list(product(range(count), range(count)))
         order = sorted(steps, key=lambda step: _refinement(step, count))
         views = tuple(
             View(AxisView(phase=Fraction(row, count)), AxisView(phase=Fraction(column, count))) for row, column in order
