@@ -1,0 +1,13 @@
+"""Post-training of backbones on unlabelled micrographs, and its honest measurement.
+
+Imports patchfield; patchfield imports nothing from here, the app starts ``python -m training.neco`` as a process.
+"""
+
+from importlib.util import find_spec
+
+NEEDED = ("lightning_fabric", "jsonargparse", "yaml", "torchvision", "tensorboard", "matplotlib")
+
+if missing := [name for name in NEEDED if find_spec(name) is None]:
+    raise ImportError(
+        f"training needs {', '.join(missing)}: install them with `pip install 'napari-patchfield[training]'`."
+    )
