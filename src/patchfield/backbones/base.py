@@ -71,9 +71,12 @@ class Backbone(ABC):
         """Length of a pixel's feature: all levels together."""
         return sum(level.channels for level in self.levels)
 
-    def prepare(self, image: ModelImage) -> ModelImage:
-        """The image as this backbone wants it, decided once from the whole image; unchanged by default."""
-        return image
+    def adapted(self, image: ModelImage) -> "Backbone":
+        """This backbone with what it wants to know of a whole image before it sees its crops; itself by default.
+
+        A filter bank takes its units from the image. Fingerprint, options and levels stay the same.
+        """
+        return self
 
     @abstractmethod
     def encode(self, batch: torch.Tensor) -> list[torch.Tensor]:

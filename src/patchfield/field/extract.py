@@ -123,10 +123,11 @@ def extraction(
     check_interpolation(interpolation)
     sampling, backbone = Sampling.parse(sampling), load_backbone(backbone)
     settings = ImageSettings(contrast, channels)
-    seen = backbone.prepare(model_image(image, settings))
+    seen = model_image(image, settings)
     recipe = Recipe(backbone.name, backbone.fingerprint, str(sampling), interpolation, settings, backbone.options)
     plan = _distinct_tilings(seen.shape, backbone, sampling)
     total, done = sum(len(tiling) for _, tiling, _ in plan), 0
+    backbone = backbone.adapted(seen)
     grids: list[list[Grid]] = [[] for _ in backbone.levels]
     for view, tiling, count in plan:
         canvas = _Canvas(tiling, backbone.levels)
