@@ -210,7 +210,8 @@ def _measure(
                 _score(evaluation, labelled.name, measure, test, seeds)
     with _timed(evaluation, LABEL_FREE):
         for each in test:
-            value = position_predictability(each.field, settings.patch)
+            # Below 0 the read-out is worse than none at all, and how much worse is chance.
+            value = max(0.0, position_predictability(each.field, settings.patch))
             evaluation.scores.append(Score(labelled.name, each.name, LABEL_FREE, (value,)))
 
 
