@@ -37,6 +37,8 @@ class Job:
         Called on the GUI thread with every value that the generator yields.
     on_error : callable
         Called on the GUI thread with the exception that ended the job.
+    delay : float
+        Seconds to wait before work begins (in a thread), for what matters only when nothing newer comes.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class Job:
         work: Callable[[], Generator[Any, None, None]],
         on_step: Callable[[Any], None] = _ignore,
         on_error: Callable[[Exception], None] = _ignore,
+        delay: float = 0,
     ) -> None:
-        self.work = work
+        self.work, self.delay = work, delay
         self._on_step, self._on_error = on_step, on_error
         self._cancelled = threading.Event()
         self._finished = False
@@ -58,6 +61,10 @@ class Job:
     def cancel(self) -> None:
         """Stop at the next yield; from now on no callback but the end is called."""
         self._cancelled.set()
+
+    def wait(self) -> None:
+        """Wait for as long as the job is to be delayed, or until it is cancelled."""
+        self._cancelled.wait(self.delay)
 
     def then(self, call: Call) -> None:
         """Call `call` on the GUI thread when the job has ended, however it ended."""
@@ -108,7 +115,7 @@ class ThreadRunner:
         self._post = post
 
     def start(self, job: Job) -> None:
-        _start_thread(partial(_run, job, self._post), job.cancel)
+        _start_thread(partial(_run_delayed, job, self._post), job.cancel)
 
     def later(self, call: Call) -> None:
         self._post(call)
@@ -209,6 +216,11 @@ def reports(call: Callable[[Callable[[Any], None]], Any]) -> Generator[tuple[str
                 return
     finally:
         abandoned.set()
+
+
+def _run_delayed(job: Job, post: Callable[[Call], None]) -> None:
+    job.wait()
+    _run(job, post)
 
 
 def _run(job: Job, post: Callable[[Call], None]) -> None:

@@ -23,6 +23,9 @@ from patchfield.napari.updates import (
 )
 from patchfield.probe import Agreement, ClassInfo, LinearProbe
 
+VALIDATION_DELAY = 0.7
+"""Seconds without another stroke before the agreement is computed: it is not to slow down who paints."""
+
 
 class Live:
     """The probe, and the jobs that keep it and its segmentation up to date.
@@ -125,7 +128,8 @@ class Live:
         if self.probe is None or self.probe is self.loaded or self.stale:
             return
         work = partial(agreement_of_strokes, training_pairs(labelled), self.probe)
-        self._agreements.submit(Job(work, self._on_agreement, self._on_error), interrupt=True)
+        job = Job(work, self._on_agreement, self._on_error, delay=VALIDATION_DELAY)
+        self._agreements.submit(job, interrupt=True)
 
     def _on_agreement(self, agreement: Agreement | None) -> None:
         self.agreement = agreement
