@@ -7,9 +7,9 @@ features, divided by the number of samples n::
 
 where, of two classes, only the difference of their weights is penalised. It is minimised by Newton's method with
 conjugate gradients (Nocedal & Wright, *Numerical Optimization*, 7.1). A gradient takes two products with all samples.
-Curvature needs less: samples that are already sure contribute hardly any, so products with the Hessian use a thousand
-samples or so, drawn by their curvature (sub-sampled Newton, Byrd et al., SIAM J. Optim. 21, 2011). The gradient stays
-exact, and so does the solution.
+Curvature needs less: samples that are already sure contribute hardly any, so products with the Hessian use some
+hundred samples, drawn by their curvature (sub-sampled Newton, Byrd et al., SIAM J. Optim. 21, 2011). The gradient
+stays exact, and so does the solution.
 
 All products are arranged as (classes x channels) @ (channels x samples): with the few classes on the left, BLAS is
 about five times faster than the other way round.
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from patchfield.probe.labels import Integers
 
-_LEAST_CURVED = 1024
+_LEAST_CURVED = 512
 """Samples that the Hessian is seen through; as many as channels when those are more."""
 
 _MOST_STEPS, _MOST_CG_STEPS = 100, 80

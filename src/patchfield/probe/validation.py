@@ -12,7 +12,7 @@ from patchfield.probe.solver import fit_softmax
 LEAST_STROKES = 3
 """Strokes of each class below which a held-out figure says more about luck than about the probe."""
 
-_MOST_FOLDS = 5
+_MOST_FOLDS = 4
 _SAMPLES_PER_CLASS = 500
 """Enough to tell how far unseen strokes are predicted, at a fraction of the time of a full fit."""
 
@@ -43,7 +43,7 @@ def stroke_agreement(pairs: Sequence[LabelledField], probe: LinearProbe | None =
     """Cross-validate by holding out whole strokes.
 
     Pixels of one stroke resemble each other, so that holding out single pixels would flatter; strokes are held out
-    whole, a third to a fifth of each class at a time. Even so this is the agreement with what was painted, and says
+    whole, a third or a quarter of each class at a time. Even so this is the agreement with what was painted, and says
     nothing about places that nobody painted.
 
     Parameters
