@@ -1,0 +1,272 @@
+"""What post-training costs: sorting and loss against the plain formulation, and whole steps stage by stage.
+
+    python benchmarks/training.py [--batch 16] [--size 224] [--steps 3] [--architecture vit_small_patch14_dinov2]
+
+The plain formulation is diffsort as published: one call per pair of crops, dense matrices, plain autograd. Both
+run on the same rows in processes of their own, so that peak memory is theirs alone; compare ratios, machines
+differ. The floor of a step is the forward and backward pass of the bare backbone on the student's crops. Weights
+are random, since time does not depend on their values. A GPU is used where there is one.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+# This file's folder comes first otherwise, and in it this file hides the package of the same name.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from patchfield.backbones import export_checkpoint, random_vit
+from training import step as training_step
+from training.collection import image_files, open_collection
+from training.config import RunSettings, settings_for
+from training.loss import rank_cross_entropy
+from training.model import load_start
+from training.networks import Topology, sorting_network
+from training.run import launch
+from training.step import STAGES, PostTraining
+from training.tiles import Batch, StepSampler, Tiles, tile_loader
+
+REFERENCES, CELLS, PAIRS = 49, 49, 10
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def similarities(batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of the student and of the teacher as a step of that many images has them, (pairs, rows, references)."""
+    generator = torch.Generator().manual_seed(0)
+    teacher = 0.15 * torch.randn(PAIRS, batch * CELLS, REFERENCES, generator=generator)
+    student = teacher + 0.05 * torch.randn(teacher.shape, generator=generator)
+    return student.to(DEVICE), teacher.to(DEVICE)
+
+
+def ours(batch: int, topology: Topology) -> dict[str, float]:
+    student, teacher = (rows.flatten(0, 1) for rows in similarities(batch))
+    student.requires_grad_()
+    network = sorting_network(topology, REFERENCES)
+
+    def run() -> torch.Tensor:
+        loss = rank_cross_entropy(student, teacher, network)
+        return torch.cat([loss[None], torch.autograd.grad(loss, student)[0].flatten()])
+
+    return _measured(run)
+
+
+def plain(batch: int, topology: Topology) -> dict[str, float]:
+    from diffsort import DiffSortNet
+
+    student, teacher = similarities(batch)
+    student.requires_grad_()
+    sorter = DiffSortNet(topology, REFERENCES, device=DEVICE, steepness=100)
+
+    def run() -> torch.Tensor:
+        losses = []
+        for of_student, of_teacher in zip(student, teacher, strict=True):
+            predicted = sorter(of_student)[1]
+            with torch.no_grad():
+                target = sorter(of_teacher)[1]
+            losses.append(-(target * predicted.log()).sum(2).mean())
+        loss = torch.stack(losses).mean()
+        return torch.cat([loss[None], torch.autograd.grad(loss, student)[0].flatten()])
+
+    return _measured(run)
+
+
+def whole_steps(batch: int, size: int, steps: int, architecture: str) -> dict[str, float]:
+    """Images per second, peak memory and the seconds of each stage of a step."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = _settings(Path(folder), batch, size, steps + 1, architecture)
+        training, batches = _training(settings)
+        stages: dict[str, float] = defaultdict(float)
+        training_step.record_function = lambda name: _stopwatch(stages, name)
+        began, loaded = 0.0, 0.0
+        for number in range(steps + 1):
+            if number == 1:
+                stages.clear()
+                began, loaded = time.perf_counter(), 0.0
+            waiting = time.perf_counter()
+            images = Batch(*(tensor.to(DEVICE) for tensor in next(batches)))
+            loaded += time.perf_counter() - waiting
+            training.step(images, number)
+        _synchronise()
+        seconds = (time.perf_counter() - began) / steps
+        parts = {stage: stages[stage] / steps for stage in STAGES}
+        return {
+            "step": seconds,
+            "images per second": batch / seconds,
+            "memory": _peak_memory(),
+            "waiting for images": loaded / steps,
+            **parts,
+        }
+
+
+def one_sample(batch: int, size: int, steps: int, architecture: str) -> dict[str, float]:
+    """Seconds that one core needs to read, crop and augment an image."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        tiles = _tiles(_settings(Path(folder), batch, size, 1, architecture).for_patch(14), workers=0)
+        tiles[0]
+        count = 10
+        return {"sample": _seconds(lambda: [tiles[index] for index in range(count)]) / count}
+
+
+def floor(batch: int, size: int, steps: int, architecture: str) -> dict[str, float]:
+    """Seconds and memory of the bare backbone's forward and backward pass on the student's crops."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = _settings(Path(folder), batch, size, 1, architecture)
+        training, _ = _training(settings)
+        crops = training.settings.crops
+    groups = [
+        torch.rand(count * batch, 3, side, side, device=DEVICE)
+        for count, side in ((crops.globals, crops.global_size), (crops.locals, crops.local_size))
+    ]
+    half = DEVICE.type == "cuda"
+
+    def run() -> None:
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=half):
+            sums = [training.student.backbone(group).grid.float().mean() for group in groups]
+        sum(sums).backward()
+        training.optimiser.zero_grad()
+
+    run()
+    return {"step": _seconds(lambda: [run() for _ in range(steps)]) / steps, "memory": _peak_memory()}
+
+
+def _settings(folder: Path, batch: int, size: int, steps: int, architecture: str) -> RunSettings:
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 256, (1024, 1024), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    vit = random_vit(architecture, device="cpu")
+    export_checkpoint(folder / "init.safetensors", vit.transformer.vit.state_dict(), vit.spec)
+    settings = settings_for(images=folder, init=str(folder / "init.safetensors"), output=folder / "run", batch=batch)
+    whole = replace(settings.optimiser, trainable_blocks=None)
+    return replace(settings, steps=steps, crops=replace(settings.crops, global_size=size), optimiser=whole)
+
+
+def _training(settings: RunSettings) -> tuple[PostTraining, Iterator[Batch]]:
+    start = load_start(settings)
+    settings = settings.for_patch(start.spec.patch)
+    workers = 1 if DEVICE.type == "cpu" else 8
+    sampler = StepSampler(settings.batch, 0, settings.steps)
+    batches = iter(tile_loader(_tiles(settings, workers), sampler, workers, pinned=DEVICE.type == "cuda"))
+    return PostTraining(settings, start, launch(settings)), batches
+
+
+def _tiles(settings: RunSettings, workers: int) -> Tiles:
+    collection = open_collection(
+        image_files(settings.sources), settings.tiles.image_settings, settings.crops.global_size
+    )
+    return Tiles(collection, settings.crops, settings.augmentation, settings.tiles, True, settings.seed, workers)
+
+
+@contextmanager
+def _stopwatch(seconds: dict[str, float], name: str) -> Iterator[None]:
+    _synchronise()
+    began = time.perf_counter()
+    yield
+    _synchronise()
+    seconds[name] += time.perf_counter() - began
+
+
+def _measured(run: Callable[[], torch.Tensor]) -> dict[str, float]:
+    """Median seconds of three runs after a first one, memory above what was there before, and a checksum."""
+    before = _peak_memory()
+    checksum = run().double().abs().sum().item()
+    seconds = [_seconds(run) for _ in range(3)]
+    return {"seconds": float(np.median(seconds)), "memory": _peak_memory() - before, "checksum": checksum}
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    _synchronise()
+    began = time.perf_counter()
+    run()
+    _synchronise()
+    return time.perf_counter() - began
+
+
+def _synchronise() -> None:
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _peak_memory() -> int:
+    """Bytes: of the GPU's allocator, or of this process."""
+    if DEVICE.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def alone(measure: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
+    """Run `measure` in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure, *arguments).result()
+
+
+def show_sorting(console: Console, batch: int) -> None:
+    table = Table(title=f"Sorting and loss, {PAIRS * batch * CELLS} rows of {REFERENCES} ({batch} images), {DEVICE}")
+    for heading in ("network", "", "seconds", "memory", "faster", "less memory", "checksum"):
+        table.add_column(heading)
+    for topology in ("bitonic", "odd_even"):
+        reference, mine = alone(plain, batch, topology), alone(ours, batch, topology)
+        for name, found in (("plain diffsort", reference), ("ours", mine)):
+            table.add_row(
+                topology,
+                name,
+                f"{found['seconds']:.2f}",
+                f"{found['memory'] / 2**20:.0f} MiB",
+                f"{reference['seconds'] / found['seconds']:.1f} x",
+                f"{reference['memory'] / max(found['memory'], 1):.1f} x",
+                f"{found['checksum']:.3f}",
+            )
+    console.print(table)
+
+
+def show_steps(console: Console, batch: int, size: int, steps: int, architecture: str) -> None:
+    arguments = (batch, size, steps, architecture)
+    found, lowest, sample = (alone(measure, *arguments) for measure in (whole_steps, floor, one_sample))
+    table = Table(title=f"One step, {architecture}, {batch} images, global crops of {size} px, {DEVICE}")
+    for heading in ("", "seconds", "share"):
+        table.add_column(heading)
+    for stage in ("waiting for images", *STAGES):
+        table.add_row(stage, f"{found[stage]:.3f}", f"{found[stage] / found['step']:.1%}")
+    table.add_row("whole step", f"{found['step']:.3f}", f"{found['images per second']:.2f} images/s")
+    table.add_row(
+        "bare backbone, forward and backward", f"{lowest['step']:.3f}", f"{lowest['step'] / found['step']:.1%}"
+    )
+    table.add_row("one image's crops on one core", f"{sample['sample']:.3f}", "in the background")
+    console.print(table)
+    memory = f"{found['memory'] / 2**30:.2f} GiB, bare backbone {lowest['memory'] / 2**30:.2f} GiB"
+    console.print(f"Peak memory: {memory}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--batch", type=int, default=64 if DEVICE.type == "cuda" else 16)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--steps", type=int, default=20 if DEVICE.type == "cuda" else 2)
+    parser.add_argument("--architecture", default="vit_small_patch14_dinov2")
+    parser.add_argument("--only", choices=("sorting", "steps"))
+    chosen = parser.parse_args()
+    console = Console(width=120)
+    if chosen.only != "steps":
+        show_sorting(console, chosen.batch)
+    if chosen.only != "sorting":
+        show_steps(console, chosen.batch, chosen.size, chosen.steps, chosen.architecture)
+
+
+if __name__ == "__main__":
+    main()
