@@ -46,12 +46,14 @@ def test_a_loaded_probe_learns_on(path, field, labels):
     assert list(LinearProbe.load(path).fit([(field, labels)]).values) == [2, 5, 9, 200]
 
 
-def test_a_loaded_probe_makes_the_features_of_a_new_image(path, image, labels, lift, monkeypatch):
-    monkeypatch.setattr("patchfield.backbones.load_backbone", lambda name, **options: lift())
-    probe, other = LinearProbe.load(path), image[::-1].copy()
+def test_a_loaded_probe_makes_the_features_of_a_new_image(image, labels, tmp_path):
+    settings = {"sampling": "fast", "interpolation": "nearest", "contrast": (-1.0, 2.0)}
+    LinearProbe().fit([(extract(image, "filters", **settings), labels)]).save(tmp_path / "a.probe")
+    probe, other = LinearProbe.load(tmp_path / "a.probe"), image[::-1].copy()
+    expected = extract(other, "filters", **settings)
     field = probe.extract(other)
-    assert field.recipes == probe.recipes
-    np.testing.assert_array_equal(probe.segment(field), probe.segment(extract(other, lift(), "fast")))
+    assert field.recipes == expected.recipes
+    np.testing.assert_array_equal(probe.segment(field), probe.segment(expected))
 
 
 @pytest.mark.parametrize(
