@@ -9,8 +9,10 @@ import torch
 from diffsort import DiffSortNet
 
 from training import loss as loss_module
-from training.loss import adaptive_steepness, pair_weights, rank_cross_entropy, rank_entropy, similarity
+from training.config import LossSettings
+from training.loss import pair_weights, rank_cross_entropy, rank_entropy, similarity
 from training.networks import sorting_network
+from training.steepness import SteepnessSchedule, spreads
 
 CASES = ["bitonic_cosine_100", "odd_even_cosine_10_100", "bitonic_euclidean_5"]
 
@@ -111,8 +113,24 @@ def test_reference_order_matters_little_on_average():
 @pytest.mark.parametrize("spread", [0.15, 0.007])
 def test_adaptive_steepness_keeps_the_targets_equally_soft(softness, entropy, spread):
     rows = random_rows(400, 49, spread)
-    steepness = adaptive_steepness(rows, softness)
-    assert rank_entropy(rows, sorting_network("bitonic", 49), steepness).item() == pytest.approx(entropy, abs=0.03)
+    schedule = SteepnessSchedule(LossSettings(softness=softness, settle=1))
+    schedule.observe(spreads(rows))
+    assert schedule.settled
+    assert schedule.student == schedule.teacher == pytest.approx(softness / spread, rel=0.05)
+    found = rank_entropy(rows, sorting_network("bitonic", 49), schedule.teacher).item()
+    assert found == pytest.approx(entropy, abs=0.03)
+
+
+def test_steepness_follows_until_it_settles_and_is_remembered():
+    schedule = SteepnessSchedule(LossSettings(settle=2, student_steepness=10.0))
+    for spread in (0.1, 0.2, 5.0):
+        schedule.observe(torch.full((9,), spread))
+    assert schedule.spread == pytest.approx(0.15)
+    assert (schedule.student, schedule.teacher) == (10.0, pytest.approx(100.0))
+    other = SteepnessSchedule(LossSettings(settle=2))
+    other.load_state_dict(schedule.state_dict())
+    assert other.teacher == schedule.teacher
+    assert other.settled
 
 
 def test_underflowing_ranks_leave_loss_and_gradient_finite():
