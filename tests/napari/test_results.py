@@ -5,10 +5,12 @@ import pytest
 import tifffile
 
 from patchfield.errors import FieldError, LabelError, ProbeError
+from patchfield.field import extract
 from patchfield.images import read_labels
 from patchfield.napari.applying import Applying
 from patchfield.napari.controller import Controller
 from patchfield.napari.explorer import Explorer
+from patchfield.napari.features import FeatureSpec
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import RESULT_ROLES, Role, find
@@ -16,17 +18,21 @@ from patchfield.napari.sources import ImageSource
 from patchfield.napari.states import State
 from patchfield.napari.tour import UnsureTour
 from patchfield.napari.unsure import unsure_places
+from patchfield.napari.updates import Show
+from patchfield.probe import LinearProbe
 
 
 def test_a_saved_probe_segments_elsewhere_with_its_classes_and_features(painted, tmp_path, two_phases):
-    painted.make_features(painted.features.spec.__class__("filters", "fast"))
+    painted.annotations.view(contrast="minmax")
+    painted.make_features(FeatureSpec("filters", "fast", "bicubic"))
     painted.classes.change(2, name="pore", color="#123456")
     Files(painted).save_probe(tmp_path / "steel.probe")
     viewer = type(painted.viewer)()
     viewer.add_image(two_phases(seed=5))
     other = Controller(viewer, InlineRunner())
     Files(other).load_probe(tmp_path / "steel.probe")
-    assert other.features.spec.sampling == "fast"
+    assert other.features.spec == FeatureSpec("filters", "fast", "bicubic")
+    assert other.current.source.contrast == "minmax"
     assert (other.classes[2].name, other.classes[2].color) == ("pore", "#123456")
     assert other.status.state is State.LIVE
     assert (other.current.result(Role.SEGMENTATION).data[:, 60:] == 2).mean() > 0.95
@@ -44,6 +50,13 @@ def test_a_loaded_probe_serves_until_two_classes_are_painted_and_comes_back_afte
     painted.current.labels.undo()
     assert painted.live.probe is loaded
     assert painted.status.state is State.LIVE
+
+
+def test_a_probe_of_joined_features_is_refused_with_its_parts(painted, two_phases):
+    field = extract(two_phases(), "filters")
+    probe = LinearProbe().fit([(field | field, painted.current.labels.data)])
+    with pytest.raises(ProbeError, match=r"filters \| filters"):
+        painted.adopt(probe)
 
 
 def test_labels_and_segmentation_are_written_with_their_scale(painted, tmp_path):
@@ -148,14 +161,17 @@ def test_a_sure_image_has_no_unsure_place():
     assert unsure_places(np.zeros((50, 60))) == []
 
 
-def test_the_tour_goes_to_the_border_between_the_classes(painted, viewer):
-    viewer.scene.camera.center = (0, 0)
-    tour = UnsureTour(painted)
-    tour.next()
-    first = viewer.scene.camera.center
-    assert abs(first[-1] - 48) < 16
-    tour.next()
-    assert viewer.scene.camera.center != first
+def test_the_tour_goes_from_one_unsure_place_to_the_next(painted, viewer):
+    painted.show(Show.UNCERTAINTY)
+    uncertainty = painted.current.result(Role.UNCERTAINTY).data
+    tour, visited = UnsureTour(painted), []
+    for _ in range(2):
+        tour.next()
+        visited.append(tuple(int(x) for x in viewer.scene.camera.center[-2:]))
+    assert visited[0] != visited[1]
+    row, column = visited[0]
+    nearby = uncertainty[max(0, row - 8) : row + 8, max(0, column - 8) : column + 8]
+    assert nearby.mean() > np.percentile(uncertainty, 75)
 
 
 @pytest.mark.parametrize("look", [Role.PCA, Role.CLUSTERS])

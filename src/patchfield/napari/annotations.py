@@ -29,6 +29,8 @@ class Annotations:
     ----------
     current : AnnotatedImage or None
         The image that is painted on.
+    contrast : Contrast
+        How images are looked at that nothing else was chosen for.
     """
 
     images_changed = Signal()
@@ -46,6 +48,7 @@ class Annotations:
 
     def __init__(self, viewer: ViewerModel, later: Callable[[Call], None]) -> None:
         self.current: AnnotatedImage | None = None
+        self.contrast: Contrast = "auto"
         self._viewer, self._later = viewer, later
         self._annotated: dict[str, AnnotatedImage] = {}
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -75,7 +78,7 @@ class Annotations:
 
     def select(self, layer: Image | None) -> None:
         """Make `layer` the current image; its labels layer is found or made."""
-        source = None if layer is None else ImageSource(layer)
+        source = None if layer is None else ImageSource(layer, contrast=self.contrast)
         self.current = None if source is None else self._annotated.get(source.id) or self._begin(source)
         self.selected.emit()
 
@@ -96,7 +99,7 @@ class Annotations:
 
     def source_of(self, layer: Image) -> ImageSource:
         """How an image is looked at: as chosen, where it was painted on."""
-        source = ImageSource(layer)
+        source = ImageSource(layer, contrast=self.contrast)
         return self._annotated[source.id].source if source.id in self._annotated else source
 
     def channel_choices(self) -> list[Channel]:

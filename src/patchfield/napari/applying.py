@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 from psygnal import Signal
 
-from patchfield.backbones import Backbone, load_backbone
+from patchfield.backbones import Backbone
 from patchfield.errors import ProbeError
-from patchfield.field import FeatureField, extraction
+from patchfield.field import FeatureField
 from patchfield.napari.controller import Controller
 from patchfield.napari.features import FeatureSpec
 from patchfield.napari.jobs import Job, Slot
@@ -105,18 +105,11 @@ class Applying:
 def _apply(
     probe: LinearProbe, spec: FeatureSpec, backbone: Backbone | None, tasks: Sequence[Task]
 ) -> Iterator[Applied]:
-    backbone = backbone or load_backbone(spec.backbone, **spec.options)
+    backbone = backbone or spec.load()
     for task in tasks:
         field = task.field
         if field is None:
-            settings = task.source.settings
-            steps = extraction(
-                task.source.seen(task.plane.index),
-                backbone,
-                spec.sampling,
-                contrast=settings.contrast,
-                channels=settings.channels,
-            )
+            steps = spec.extraction(task.source, task.plane.index, backbone)
             for step in steps:
                 field = step.field
                 yield Applied(task, None)

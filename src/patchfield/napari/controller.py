@@ -7,6 +7,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from psygnal import Signal
 
+from patchfield.errors import ProbeError
 from patchfield.field import Region
 from patchfield.napari import layers
 from patchfield.napari.annotated import AnnotatedImage
@@ -149,9 +150,22 @@ class Controller:
         self.live.predict(self.labelled(), self.target())
 
     def adopt(self, probe: LinearProbe) -> None:
-        """Segment with a probe that was loaded, by features made in its way."""
+        """Segment with a probe that was loaded: images are looked at and features made in its way.
+
+        Raises
+        ------
+        ProbeError
+            When it was trained on features of several backbones joined.
+        """
+        if len(probe.recipes) != 1:
+            names = " | ".join(recipe.backbone for recipe in probe.recipes) or "unknown features"
+            raise ProbeError(f"The probe was trained on {names}: the panel uses one backbone, use it in a script.")
+        (recipe,) = probe.recipes
         self.classes.replace({value: (info.name, info.color) for value, info in probe.classes.items()})
-        self.make_features(FeatureSpec.of(probe.recipes[0]))
+        self.annotations.contrast = recipe.image.contrast
+        if self.current is not None and self.current.source.contrast != recipe.image.contrast:
+            self.annotations.view(contrast=recipe.image.contrast)
+        self.make_features(FeatureSpec.of(recipe))
         self.live.adopt(probe)
         self.live.predict(self.labelled(), self.target())
 

@@ -11,9 +11,10 @@ from psygnal import Signal
 from patchfield.backbones import AttentionMaps, Backbone, ViT
 from patchfield.errors import FieldError
 from patchfield.explore import Clusters, PrincipalComponents, Similarity
-from patchfield.field import FeatureField, extraction
+from patchfield.field import FeatureField
 from patchfield.napari import layers
 from patchfield.napari.controller import Controller
+from patchfield.napari.features import FeatureSpec
 from patchfield.napari.jobs import Job, Slot
 from patchfield.napari.layers import LABEL_ROLES, Role
 from patchfield.napari.sources import ImageSource, Plane
@@ -133,7 +134,7 @@ class Explorer:
             return partial(_clusters, field, model, self.clusters)
         if self.look is Role.ATTENTION:
             features = self._controller.features
-            return partial(_attention, source, self._plane, field, features.backbone, model, self.head)
+            return partial(_attention, features.spec, source, self._plane, features.backbone, model, self.head)
         return None if self._pixel is None else partial(_similarity, field, model, self._pixel)
 
     def _on_plane(self, plane: Plane) -> None:
@@ -206,14 +207,12 @@ def _similarity(
 
 
 def _attention(
-    source: ImageSource, plane: Plane, like: FeatureField, backbone: Backbone, model: FeatureField | None, head: int
+    spec: FeatureSpec, source: ImageSource, plane: Plane, backbone: Backbone, model: FeatureField | None, head: int
 ) -> Generator[Picture | None, None, None]:
     """Attention of one head, or the mean over the heads when `head` is 0."""
-    recipe = like.recipes[0]
     maps = model
     if maps is None:
-        steps = extraction(source.seen(plane.index), AttentionMaps(backbone), recipe.sampling, recipe.interpolation)
-        for step in steps:
+        for step in spec.extraction(source, plane.index, AttentionMaps(backbone)):
             maps = step.field or maps
             yield None
     heads = maps.channels

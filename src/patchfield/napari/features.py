@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,9 +11,9 @@ from psygnal import Signal
 
 from patchfield.backbones import Backbone, load_backbone
 from patchfield.errors import PatchfieldError
-from patchfield.field import Estimate, ExtractionStep, FeatureField, Recipe, estimate, extraction
+from patchfield.field import Estimate, ExtractionStep, FeatureField, Interpolation, Recipe, estimate, extraction
 from patchfield.napari.jobs import Job, Runner, Slot, reports
-from patchfield.napari.sources import ImageSource, Plane
+from patchfield.napari.sources import ImageSource, Plane, PlaneIndex
 from patchfield.napari.states import Progress
 
 KEPT_BYTES = 2 * 2**30
@@ -30,18 +30,31 @@ class FeatureSpec:
         A name or file for :func:`patchfield.load_backbone`.
     sampling : str
         As :meth:`patchfield.Sampling.parse` reads it.
+    interpolation : {"nearest", "bilinear", "bicubic"}
     options : dict
         Keyword options for loading.
     """
 
     backbone: str
     sampling: str
+    interpolation: Interpolation = "bilinear"
     options: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(cls, recipe: Recipe) -> "FeatureSpec":
         """What a field (of a loaded probe) was made with."""
-        return cls(recipe.backbone, recipe.sampling, dict(recipe.options))
+        return cls(recipe.backbone, recipe.sampling, recipe.interpolation, dict(recipe.options))
+
+    def load(self, report: Callable[["Loading"], None] = lambda _: None) -> Backbone:
+        """The backbone, downloaded where that is still to do."""
+        return load_backbone(self.backbone, progress=lambda done, total: report(Loading(done, total)), **self.options)
+
+    def extraction(self, source: ImageSource, index: PlaneIndex, backbone: Backbone) -> Iterator[ExtractionStep]:
+        """The steps towards the field of a plane."""
+        settings = source.settings
+        return extraction(
+            source.seen(index), backbone, self.sampling, self.interpolation, settings.contrast, settings.channels
+        )
 
 
 @dataclass(frozen=True)
@@ -237,18 +250,13 @@ def _compute(
     if backbone is None:
         backbone = yield from _load(spec)
         yield Loaded(backbone)
-    settings = source.settings
-    image = source.seen(plane.index)
     start = time.perf_counter()
-    for step in extraction(image, backbone, spec.sampling, contrast=settings.contrast, channels=settings.channels):
+    for step in spec.extraction(source, plane.index, backbone):
         yield Extracted(plane, step, backbone, time.perf_counter() - start)
 
 
 def _load(spec: FeatureSpec) -> Generator[Loading, None, Backbone]:
-    def load(report: Callable[[Loading], None]) -> Backbone:
-        return load_backbone(spec.backbone, progress=lambda done, total: report(Loading(done, total)), **spec.options)
-
-    for kind, value in reports(load):
+    for kind, value in reports(spec.load):
         if kind == "result":
             return value
         yield value

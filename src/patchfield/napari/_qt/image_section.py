@@ -64,6 +64,8 @@ class ImageSection(Section):
         current = self._controller.current
         self.description.setText("" if current is None else current.source.describe())
         self.contrast.setEnabled(current is not None)
+        if current is not None:
+            self.contrast.setCurrentText(_contrast_name(current.source.contrast))
         self._offered = self._controller.annotations.channel_choices()
         self._fill_picks()
         self._show_picks()
@@ -129,3 +131,7 @@ class ImageSection(Section):
         count = {AS_IT_IS: 0, ONE: 1, THREE: 3}[self.channels.currentText()] if several else 0
         for place, pick in enumerate(self.picks):
             pick.setVisible(place < count)
+
+
+def _contrast_name(contrast: Contrast) -> str:
+    return next((name for name, named in CONTRASTS.items() if named == contrast), "as displayed")
