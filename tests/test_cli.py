@@ -71,12 +71,26 @@ class TestSegment:
     def test_areas_add_up_and_are_physical(self, scans, tmp_path):
         assert run("segment", scans, "--labels", tmp_path / "labels", "-o", tmp_path / "out") == 0
         rows = areas(tmp_path / "out")
-        assert [row["image"] for row in rows] == ["a.tif", "a.tif", "b.tif", "b.tif", "c.tif", "c.tif"]
-        for image in ("a.tif", "b.tif"):
+        assert [row["image"] for row in rows] == ["a", "a", "b", "b", "c", "c"]
+        for image in "ab":
             of_image = [row for row in rows if row["image"] == image]
             assert sum(int(row["pixels"]) for row in of_image) == 256 * 256
             assert sum(float(row["area"]) for row in of_image) == pytest.approx(256 * 256 * 0.25, rel=1e-4)
         assert {row["unit"] for row in rows} == {"µm²"}
+
+    def test_a_second_run_keeps_the_areas_of_other_images(self, scans, tmp_path, capsys):
+        options = ("--labels", tmp_path / "labels", "-o", tmp_path / "out", "--sampling", "fast")
+        assert run("segment", scans / "a.tif", "--save-probe", tmp_path / "p.probe", *options) == 0
+        first = areas(tmp_path / "out")
+        assert run("segment", scans / "b.tif", "--probe", tmp_path / "p.probe", "-o", tmp_path / "out") == 0
+        both = areas(tmp_path / "out")
+        assert both[: len(first)] == first
+        assert {row["image"] for row in both} == {"a", "b"}
+        assert run("segment", scans / "a.tif", *options) == 0
+        assert len(areas(tmp_path / "out")) == len(both)
+        (tmp_path / "out" / "areas.csv").write_text("my,own\n1,2\n")
+        assert run("segment", scans / "a.tif", *options) == 1
+        assert "move it" in capsys.readouterr().err
 
     def test_a_bad_file_is_named_and_the_others_are_finished(self, scans, tmp_path, capsys):
         (scans / "b.tif").write_bytes((scans / "b.tif").read_bytes()[:500])
@@ -93,7 +107,7 @@ class TestSegment:
             "areas.csv",
             "c_segmentation.tif",
         ]
-        assert {row["image"] for row in areas(tmp_path / "out")} == {"a.tif", "c.tif"}
+        assert {row["image"] for row in areas(tmp_path / "out")} == {"a", "c"}
 
     def test_png_results(self, scans, tmp_path):
         options = ("--labels", tmp_path / "labels", "-o", tmp_path / "out", "--format", "png", "--probabilities")
@@ -224,6 +238,8 @@ class TestOtherCommands:
         monkeypatch.setenv("COLUMNS", "200")
         assert run("models") == 0
         assert "filters" in capsys.readouterr().out
+        assert run("models", "--links") == 0
+        assert "filters" not in capsys.readouterr().out
         assert run("info") == 0
         shown = capsys.readouterr().out
         assert "torch" in shown

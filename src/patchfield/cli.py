@@ -150,11 +150,17 @@ def evaluate(
 
 
 @app.command()
-def models() -> None:
+def models(
+    links: Annotated[bool, typer.Option("--links", help="Where to fetch the files by hand, for offline use.")] = False,
+) -> None:
     """List the backbones: what they are for, download size, licence, and whether they are here already."""
-    from patchfield.headless.about import weight_rows
-    from patchfield.headless.terminal import show_table
+    from patchfield.headless.about import weight_links, weight_rows
+    from patchfield.headless.terminal import say, show_table
 
+    if links:
+        for name, address in weight_links():
+            say(f"{name:26}{address}")
+        return
     show_table("Backbones", ("name", "what for", "download", "licence", "here"), weight_rows())
 
 

@@ -38,6 +38,11 @@ def weight_rows() -> list[list[str]]:
     return rows
 
 
+def weight_links() -> list[list[str]]:
+    """Name and address of every backbone that is downloaded, for machines without a network."""
+    return [[weight.name, weight.source.page()] for weight in models() if weight.source is not None]
+
+
 def _version(package: str) -> str:
     try:
         return version(package)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patchfield.atomic import atomic_path
+from patchfield.errors import ImageError
 from patchfield.images import Calibration
 
 
@@ -19,7 +20,7 @@ class ClassArea:
     Attributes
     ----------
     image : str
-        The image file.
+        What the results of the image are called: ``NAME`` of ``NAME_segmentation.tif``.
     plane : int
         Counted from 0.
     label, name : int, str
@@ -58,6 +59,25 @@ def class_areas(
     return rows
 
 
+def read_areas(path: Path) -> list[ClassArea]:
+    """The areas that an earlier run wrote; none where there is no file.
+
+    Raises
+    ------
+    ImageError
+        When the file is no such table.
+    """
+    if not path.exists():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return [_area(row) for row in csv.DictReader(file)]
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise ImageError(
+            f"{path} is not a table of areas and stands in the way: move it, or write elsewhere."
+        ) from error
+
+
 def write_areas(path: Path, areas: Iterable[ClassArea]) -> None:
     """Write areas as CSV, one line per class and plane; UTF-8 with a byte order mark, as spreadsheets need it."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8-sig") as file:
@@ -65,3 +85,16 @@ def write_areas(path: Path, areas: Iterable[ClassArea]) -> None:
         writer.writeheader()
         for row in areas:
             writer.writerow(asdict(row) | {"fraction": f"{row.fraction:.6f}"})
+
+
+def _area(row: dict[str, str]) -> ClassArea:
+    return ClassArea(
+        image=row["image"],
+        plane=int(row["plane"]),
+        label=int(row["label"]),
+        name=row["name"],
+        pixels=int(row["pixels"]),
+        fraction=float(row["fraction"]),
+        area=float(row["area"]) if row["area"] else None,
+        unit=row["unit"],
+    )

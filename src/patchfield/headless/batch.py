@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from patchfield.errors import LabelError, PatchfieldError
 from patchfield.explore import PrincipalComponents
 from patchfield.field import ExtractionStep, FeatureField
-from patchfield.headless.areas import ClassArea, class_areas, write_areas
+from patchfield.headless.areas import ClassArea, class_areas, read_areas, write_areas
 from patchfield.headless.selection import match_labels, output_names
 from patchfield.images import Calibration, read_image, read_labels, write_labels, write_map, write_rgb
 from patchfield.pipeline import Pipeline
@@ -147,7 +147,7 @@ class _Segmenter:
             if plane_field is None:
                 plane_field = self.pipeline.field(micrograph.at(plane), partial(watch, file))
             segmentations.append(self.probe.segment(plane_field))
-            areas += class_areas(file.name, plane, segmentations[-1], class_names, micrograph.calibration)
+            areas += class_areas(name, plane, segmentations[-1], class_names, micrograph.calibration)
             if job.probabilities:
                 maps.append(self.probe.probabilities(plane_field))
         write_labels(
@@ -170,11 +170,14 @@ class _Segmenter:
 
 
 def _segment_all(job: Job, files: Sequence[Path], segmenter: _Segmenter, watch: Watch, results: Results) -> None:
+    """Segment the files one by one; the table of areas keeps what it holds of other images."""
     names = output_names(files)
+    table = job.output / "areas.csv"
+    earlier = [row for row in read_areas(table) if row.image not in names.values()]
     for file in files:
         try:
             results.areas += segmenter.write(job, file, names[file], watch)
-            write_areas(job.output / "areas.csv", results.areas)
+            write_areas(table, [*earlier, *results.areas])
             results.finished.append(file)
         except (PatchfieldError, OSError) as error:
             results.failures[file] = str(error)
