@@ -35,10 +35,11 @@ class LossSettings:
         What is ranked.
     network : {"bitonic", "odd_even"}
         The sorting network: bitonic has few layers; odd_even has one per reference, is slower and smoother.
-    student_steepness, teacher_steepness : float or "adaptive"
-        How hard student and teacher sort. Published: 100, which says almost nothing about images of one material,
-        whose patches are all alike; adaptive measures how much the similarities spread and sorts as hard as that
-        needs.
+    student_steepness : float or "adaptive"
+        How hard the student sorts. Published: 100, which says almost nothing about images of one material, whose
+        patches are all alike; adaptive measures how much the similarities spread and sorts as hard as that needs.
+    teacher_steepness : float or "adaptive"
+        How hard the teacher sorts, likewise.
     softness : float
         Adaptive steepness times the spread of the similarities; 15 matches the published setting on photographs.
     settle : int
@@ -125,7 +126,7 @@ class OptimiserSettings:
         Largest norm of the gradient; 0 does not limit it.
     trainable_blocks : int or list of int, optional
         Train only the blocks from this index on (negative: counted from the end) or those listed, and nothing else
-        of the backbone; by default all of it.
+        of the backbone; null trains all of it.
     drop_path : float
         Rate of stochastic depth at the student's last block.
     """

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from patchfield.backbones import Transformer, ViT
-from patchfield.evaluate.position import position_predictability
-from patchfield.field import extract
+from patchfield.backbones import Transformer
 from training.collection import Collection
 from training.config import RunSettings
 from training.model import Start
@@ -16,14 +18,25 @@ from training.monitors import drift, effective_rank, has_collapsed, neighbour_co
 from training.tiles import Batch, Tiles
 
 _WINDOWS = 16
-_POSITION_WINDOWS = 3
 _REFERENCES = 49
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Effective rank, cosine to the original features, agreement of two views' nearest neighbours, and R2 of the
-    position of a patch as read from its features."""
+    """Features of a backbone on the windows.
+
+    Attributes
+    ----------
+    effective_rank : float
+        Directions that the features use.
+    drift : float
+        Mean cosine to the original features.
+    neighbour_consistency : float
+        Share of patches that keep their nearest reference when pixel values change.
+    position : float
+        R2 of the position of a patch in its crop, read linearly from its features on one half of the windows and
+        scored on the other: 0 cannot be read, 1 dominates.
+    """
 
     effective_rank: float
     drift: float
@@ -55,11 +68,11 @@ class FeatureMonitor:
             clean_teacher=True,
             seed=settings.seed + 1,
         )
-        samples = [tiles[index] for index in range(min(_WINDOWS, 2 * len(collection.planes)))]
+        samples = [tiles[index] for index in range(_WINDOWS)]
         self._clean = _first_globals(samples, "teacher_globals").to(device)
         self._changed = _first_globals(samples, "student_globals").to(device)
         original = Transformer(start.spec, start.state).to(device).eval()
-        self._original = _features(original, self._clean)
+        self._original = _patches(_grids(original, self._clean))
         picked = np.random.default_rng(settings.seed).choice(
             len(self._original), min(_REFERENCES, len(self._original)), replace=False
         )
@@ -70,12 +83,13 @@ class FeatureMonitor:
         """Measure a backbone; it is left in the mode it was in."""
         was_training = backbone.training
         backbone.eval()
-        clean, changed = _features(backbone, self._clean), _features(backbone, self._changed)
+        grids = _grids(backbone, self._clean)
+        clean, changed = _patches(grids), _patches(_grids(backbone, self._changed))
         measured = Measured(
             effective_rank(clean),
             drift(clean, self._original),
             neighbour_consistency(clean, changed, clean[self._picked]),
-            self._position(backbone),
+            position_read_out(grids),
         )
         backbone.train(was_training)
         return measured
@@ -84,18 +98,30 @@ class FeatureMonitor:
         """Whether the features use far fewer directions than at the start."""
         return has_collapsed(measured.effective_rank, self.initial.effective_rank)
 
-    def _position(self, backbone: Transformer) -> float:
-        state = {key: value.detach() for key, value in backbone.vit.state_dict().items()}
-        vit = ViT(backbone.spec, state, "in training", device=self._clean.device, precision="fp32")
-        windows = [window.movedim(0, -1).cpu().numpy() for window in self._clean[:_POSITION_WINDOWS]]
-        fields = [extract(window, vit, sampling="fast", contrast="none") for window in windows]
-        return float(np.mean([position_predictability(field, backbone.spec.patch) for field in fields]))
+
+def position_read_out(features: torch.Tensor) -> float:
+    """R2 of row and column as a ridge regression reads them from features (crops, channels, n, n).
+
+    It learns from every second crop and is scored on the others.
+    """
+    crops, _, side, _ = features.shape
+    ramp = np.linspace(0, 1, side)
+    positions = np.tile(np.stack(np.meshgrid(ramp, ramp, indexing="ij"), axis=-1).reshape(-1, 2), (crops, 1))
+    rows = features.flatten(2).transpose(1, 2).flatten(0, 1).cpu().numpy()
+    learned = np.arange(len(rows)) // side**2 % 2 == 0
+    probe = make_pipeline(StandardScaler(), Ridge(alpha=1.0)).fit(rows[learned], positions[learned])
+    return float(r2_score(positions[~learned], probe.predict(rows[~learned])))
 
 
 @torch.no_grad()
-def _features(backbone: Transformer, crops: torch.Tensor) -> torch.Tensor:
-    """Tokens (patches of all crops, channels) float32."""
-    return torch.cat([backbone(crop[None]).grid.flatten(2)[0].T.float() for crop in crops])
+def _grids(backbone: Transformer, crops: torch.Tensor) -> torch.Tensor:
+    """Tokens (crops, channels, n, n) float32."""
+    return torch.cat([backbone(crop[None]).grid.float() for crop in crops])
+
+
+def _patches(grids: torch.Tensor) -> torch.Tensor:
+    """(crops, channels, n, n) as (patches of all crops, channels)."""
+    return grids.flatten(2).transpose(1, 2).flatten(0, 1)
 
 
 def _first_globals(samples: Sequence[Batch], kind: str) -> torch.Tensor:

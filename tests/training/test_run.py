@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from patchfield.backbones import load_backbone, models
 from training.checkpoint import read_checkpoint
 from training.errors import TrainingError
+from training.monitoring import position_read_out
 from training.neco import main
 from training.run import train
 from training.step import PostTraining
@@ -203,3 +204,11 @@ def test_labels_are_held_out_and_compared_before_and_after(settings, micrographs
 def whole_lines(path):
     """The lines of a file that another process is writing."""
     return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def test_position_is_read_where_features_hold_it_and_not_elsewhere():
+    ramp = torch.linspace(-1, 1, 8)
+    noise = torch.randn(6, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    positions = torch.stack([ramp[:, None].expand(8, 8), ramp.expand(8, 8)]).expand(6, 2, 8, 8)
+    assert position_read_out(torch.cat([noise, 5 * positions], dim=1)) > 0.99
+    assert abs(position_read_out(noise)) < 0.1
