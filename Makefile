@@ -59,7 +59,7 @@ $(VENV)/.app: $(VENV)/.core
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.app
-	$(INSTALL) --quiet --editable '.[app]' --group test
+	$(INSTALL) --quiet --editable '.[app,training]' --group test
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.core
