@@ -49,7 +49,7 @@ $(VENV)/.made:
 	@$(INSTALL) --quiet --upgrade pip
 	@touch $@
 
-$(VENV)/.core: pyproject.toml $(VENV)/.made
+$(VENV)/.core: pyproject.toml Makefile $(VENV)/.made
 	@echo "Installing Patchfield and PyTorch: some minutes, once."
 	$(INSTALL) --editable .
 	@touch $@
