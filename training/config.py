@@ -314,7 +314,7 @@ def settings_for(preset: Preset = "micrographs", **values: Any) -> RunSettings:
     for key in [key for key in flat if "." in key]:
         group, _, name = key.partition(".")
         nested.setdefault(group, {})[name] = flat.pop(key)
-    groups = {entry.name: entry.default_factory for entry in fields(RunSettings) if is_dataclass(entry.type)}
+    groups: dict[str, Any] = {entry.name: entry.type for entry in fields(RunSettings) if is_dataclass(entry.type)}
     for group, inner in nested.items():
         flat[group] = replace(flat.get(group, groups[group]()), **inner)
     return RunSettings(**flat)

@@ -64,7 +64,7 @@ class RunLog:
 
     def step(self, step: int, measured: dict[str, float], seconds_left: float | None) -> None:
         """Log the numbers after `step` steps."""
-        timing = {} if seconds_left is None else {"seconds_left": round(seconds_left, 1)}
+        timing: dict[str, Any] = {} if seconds_left is None else {"seconds_left": round(seconds_left, 1)}
         line = {"step": step, **measured, **timing}
         self._lines.write(json.dumps(line) + "\n")
         self._lines.flush()

@@ -9,7 +9,7 @@ of similarities are sorted softly; the teacher's permutation matrix Q is the tar
 teacher's own entropy.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch.autograd.function import once_differentiable
@@ -123,9 +123,17 @@ class _RankCrossEntropy(torch.autograd.Function):
     """The weighted sum over rows, with the gradient computed on the way."""
 
     @staticmethod
-    def forward(ctx, student, teacher, weights, network, student_steepness, teacher_steepness):
+    def forward(
+        ctx: Any,
+        student: torch.Tensor,
+        teacher: torch.Tensor,
+        weights: torch.Tensor,
+        network: SortingNetwork,
+        student_steepness: float,
+        teacher_steepness: float,
+    ) -> torch.Tensor:
         needed = ctx.needs_input_grad[0]
-        gradient = torch.empty_like(student) if needed else None
+        gradient = torch.empty_like(student if needed else student[:0])
         loss = student.new_zeros(())
         for rows in _slices(len(student), _ROWS_OF_GATES[_kind(student)]):
             student_gates, differences, _ = open_gates(student[rows].T.contiguous(), network, student_steepness)
@@ -141,7 +149,7 @@ class _RankCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, output_gradient):
+    def backward(ctx: Any, output_gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
         return (gradient * output_gradient, *[None] * 5)
 

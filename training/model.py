@@ -51,8 +51,8 @@ def load_start(settings: RunSettings) -> Start:
             f"'{settings.init}' is no vision transformer and cannot be trained: "
             "choose another one that `patchfield models` lists."
         )
-    state = {key: value.detach() for key, value in backbone.transformer.vit.state_dict().items()}
     spec = backbone.spec
+    state: State = {key: value.detach() for key, value in backbone.transformer.vit.state_dict().items()}
     if settings.drop_registers:
         spec, state = without_registers(spec, state)
     if settings.positions is not None:

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = train(settings, console)
         if settings.labels is not None and outcome.exported:
             _tell(folder, "evaluating", step=settings.steps, steps=settings.steps)
-            _evaluate(settings, outcome.exported[0], console)
+            _evaluate(settings, settings.labels, outcome.exported[0], console)
     except PatchfieldError as error:
         console.print(f"Error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         _tell(folder, "failed", str(error))
@@ -83,12 +83,12 @@ def _preset(arguments: Sequence[str]) -> Preset:
     return named if named in get_args(Preset) else "micrographs"
 
 
-def _evaluate(settings: RunSettings, teacher: Path, console: Console) -> None:
+def _evaluate(settings: RunSettings, labels: Path, teacher: Path, console: Console) -> None:
     """Compare the trained teacher with the backbone that it started from."""
     from training.evaluate import compare
 
     folder = Path(settings.output) / "evaluation"
-    report = compare(settings.init, teacher, settings.labels, output=folder, log=Path(settings.output) / METRICS)
+    report = compare(settings.init, teacher, labels, output=folder, log=Path(settings.output) / METRICS)
     console.print(Markdown(report.table()))
     console.print(f"Written: {folder}", highlight=False, soft_wrap=True)
 

@@ -34,6 +34,10 @@ class ReferenceQueue(torch.nn.Module):
         Length of a patch's vector.
     """
 
+    patches: torch.Tensor
+    filled: torch.Tensor
+    next: torch.Tensor
+
     def __init__(self, queues: int, capacity: int, channels: int) -> None:
         super().__init__()
         self.register_buffer("patches", torch.zeros(queues, capacity, channels))

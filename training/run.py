@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -271,11 +272,11 @@ def _spare_cores() -> int:
 def _stop_signals() -> Iterator[list[int]]:
     """Collect SIGINT and SIGTERM instead of dying of them; a second one is not held back."""
     received: list[int] = []
-    previous = {}
+    previous: dict[signal.Signals, Any] = {}
 
     def remember(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        signal.signal(number, previous[number])
+        signal.signal(number, previous[signal.Signals(number)])
 
     for number in (signal.SIGINT, signal.SIGTERM):
         previous[number] = signal.signal(number, remember)

@@ -36,7 +36,11 @@ class Sharing:
 
     def mean(self, tensor: torch.Tensor) -> torch.Tensor:
         """The mean over processes."""
-        return tensor if self.processes == 1 else self._fabric.all_reduce(tensor.detach().clone(), reduce_op="mean")
+        if self.processes == 1:
+            return tensor
+        total = tensor.detach().clone()
+        torch.distributed.all_reduce(total)
+        return total / self.processes
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process."""

@@ -19,6 +19,7 @@ Everything is computed in float32 at least: bfloat16 breaks double stochasticity
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
@@ -200,7 +201,9 @@ class _SoftSort(torch.autograd.Function):
     """`open_gates` and `mix` with a backward pass that keeps two numbers per comparator and recomputes P."""
 
     @staticmethod
-    def forward(ctx, wires, network, steepness):
+    def forward(
+        ctx: Any, wires: torch.Tensor, network: SortingNetwork, steepness: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         gates, differences, ranked = open_gates(wires, network, steepness)
         ctx.save_for_backward(gates, differences)
         ctx.network, ctx.steepness = network, steepness
@@ -208,7 +211,7 @@ class _SoftSort(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, ranked_gradient, gradient):
+    def backward(ctx: Any, ranked_gradient: torch.Tensor, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         gates, differences = ctx.saved_tensors
         tape = Tape(ctx.network, gates.shape[1], gates)
         mix(gates, ctx.network, tape)

@@ -77,7 +77,8 @@ class PostTraining:
         if fabric.device.type == "cuda":
             use_xformers(self.student.backbone.vit)
             use_xformers(teacher.backbone.vit)
-        self.teacher = fabric.to_device(teacher)
+        fabric.to_device(teacher)
+        self.teacher = teacher
         optimiser = torch.optim.AdamW(parameter_groups(self.student), lr=0.0)
         self._forward, self.optimiser = fabric.setup(self.student, optimiser)
         if self.references.queue is not None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from patchfield.images import ImageSettings
@@ -110,7 +111,7 @@ class Tiles(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         generator = np.random.default_rng([self._seed, index])
         window = orient(self._window(self._plane(index), generator), generator, self._crops)
-        boxes = draw_boxes(generator, *window.shape[1:], self._crops)
+        boxes = draw_boxes(generator, window.shape[1], window.shape[2], self._crops)
         clean = [cut(window, box, size) for box, size in zip(boxes, self._crops.sizes, strict=True)]
         seen = [augment(crop, generator, self._augmentation) for crop in clean]
         first_local = self._crops.globals
@@ -132,17 +133,18 @@ class Tiles(Dataset[Batch]):
         image = self._cache.image(plane)
         side = round(self._tiles.window * self._crops.global_size) or max(image.shape)
         height, width = min(side, plane.height), min(side, plane.width)
-        best, most = None, -1.0
+        liveliest: tuple[float, NDArray[np.float32]] | None = None
         for _ in range(_WINDOW_TRIES):
             top = int(generator.integers(plane.height - height + 1))
             left = int(generator.integers(plane.width - width + 1))
             window = image.crop(np.arange(top, top + height), np.arange(left, left + width))
             deviation = float(window.std())
-            if deviation > most:
-                best, most = window, deviation
-            if most >= self._tiles.blank * plane.deviation:
+            if liveliest is None or deviation > liveliest[0]:
+                liveliest = deviation, window
+            if liveliest[0] >= self._tiles.blank * plane.deviation:
                 break
-        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(best, -1, 0)))
+        assert liveliest is not None
+        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(liveliest[1], -1, 0)))
 
 
 class StepSampler(Sampler[list[int]]):

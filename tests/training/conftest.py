@@ -1,6 +1,6 @@
 """A transformer small enough to train in seconds, and two-phase micrographs to train it on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +25,12 @@ def _one_thread():
 
 
 @pytest.fixture(autouse=True)
-def weights(tmp_path_factory, monkeypatch) -> Path:
-    """A folder of weights of the test's own."""
+def weights(tmp_path_factory) -> Iterator[Path]:
+    """A folder of weights of the test's own, whatever the test itself patches and undoes."""
     folder = tmp_path_factory.mktemp("weights")
-    monkeypatch.setenv("PATCHFIELD_WEIGHTS", str(folder))
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATCHFIELD_WEIGHTS", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
