@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from patchfield.backbones.base import Backbone, Level
-from patchfield.backbones.filters.neighbourhood import dilate, eigenvalues, erode, line_means, pool, smooth
+from patchfield.backbones.filters.neighbourhood import eigenvalues, line_means, pool, smooth
 from patchfield.backbones.filters.scales import (
     COARSEST,
     EDGE_SIGMAS,
@@ -30,7 +30,6 @@ _COLOUR_SIGMAS = (1, 2, 4, 8)
 _TEXTURE_SIGMAS = (2, 4, 8)
 _SURROUNDINGS = (8, 16, 32)
 _BLOB_SIGMAS, _BLOB_SURROUNDINGS = (1, 2, 4), (4, 8, 16)
-_EXTREMA_RADII = (2, 4, 8)
 _LINE_LENGTH, _LINE_ANGLES = 9, 8
 
 _TONES = 9
@@ -110,7 +109,6 @@ class FilterBank(Backbone):
         _add_relative(channels, scales, grey)
         for sigma in _BLOB_SIGMAS:
             _add_blobs(channels, scales[sigma], energies[sigma])
-        _add_extrema(channels, scales)
         _add_lines(channels, scales[2], energies[2])
         return channels.by_pitch
 
@@ -196,28 +194,13 @@ def _add_blobs(channels: _Channels, scale: Scale, energy: float) -> None:
                 channels.add(f"{name} spots, {scale.sigma} px within {sigma} px", plane, pitch, stored_pitch(sigma))
 
 
-def _add_extrema(channels: _Channels, scales: dict[int, Scale]) -> None:
-    """Maximum, minimum, opening and closing: what size bright and dark objects have."""
-    for radius in _EXTREMA_RADII:
-        pitch = radius // 2
-        plane = scales[max(1, pitch)].on(pitch)
-        largest, smallest = dilate(plane, 2), erode(plane, 2)
-        for name, extremum in (
-            ("maximum", largest),
-            ("minimum", smallest),
-            ("opening", dilate(smallest, 2)),
-            ("closing", erode(largest, 2)),
-        ):
-            channels.add(f"{name}, {radius} px", extremum, pitch, max(2, pitch))
-
-
 def _add_lines(channels: _Channels, scale: Scale, energy: float) -> None:
-    """Membranes: extremes and spread of the means over lines of all directions, relative to the point itself."""
+    """Membranes: means over lines of all directions, relative to the point itself: extremes and root mean square."""
     plane = scale.on(2)
     means = line_means(plane, _lines(_LINE_LENGTH, _LINE_ANGLES)) - plane
     channels.add("brightest line, 17 px", means.amax(0), 2, 2)
     channels.add("darkest line, 17 px", means.amin(0), 2, 2)
-    channels.add("spread of lines, 17 px", (means.std(0) / energy).sqrt_(), 2, 2)
+    channels.add("spread of lines, 17 px", (means.square().mean(0).sqrt_() / energy).sqrt_(), 2, 2)
 
 
 def _lines(length: int, angles: int) -> list[list[tuple[int, int]]]:
