@@ -2,7 +2,7 @@
 
     python benchmarks/strokes.py FOLDER [--backbone filters] [--sampling balanced] [--l2 L2] [--baselines]
 
-FOLDER holds a folder for each set, with `image_NAME`, `mask_NAME` and `strokes_NAME` files. Of a set's images, sorted by
+FOLDER holds a folder for each set, with `image_NAME`, `mask_NAME`, `strokes_NAME` files. Of a set's images, sorted by
 name, every (n // 6)-th is used, at most six. The strokes of the first third train one probe; every image is segmented
 and scored by the mean IoU over the classes in its mask. The table has the mean over the images that gave strokes
 ("same") and over the others ("other"). Give --backbone several times to join features.
