@@ -40,7 +40,7 @@ def export(settings: RunSettings, student: Network, teacher: Network, step: int)
         details = {
             "summary": f"Post-trained on your images from {settings.init} ({step} steps, "
             f"{datetime.now(UTC):%Y-%m-%d}){', student' if role else ''}",
-            "licence": f"as {settings.init}",
+            "licence": f"as {Path(settings.init).name}",
             "init": settings.init,
             "steps": step,
             "settings": settings.fingerprint(),

@@ -24,7 +24,11 @@ from training.run import train
 from training.step import PostTraining
 
 PROJECT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def environment():
+    """Of a process of its own: the test's weights folder, one thread."""
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def quiet():
@@ -106,7 +110,7 @@ def test_a_stopped_run_resumes_to_the_identical_trajectory(settings, reference, 
 
 def test_a_killed_run_loses_at_most_one_interval(settings, reference):
     process = subprocess.Popen(
-        [sys.executable, "-m", "training.neco", *arguments_for(settings)], cwd=PROJECT, env=ENVIRONMENT
+        [sys.executable, "-m", "training.neco", *arguments_for(settings)], cwd=PROJECT, env=environment()
     )
     metrics = settings.output / "metrics.jsonl"
     deadline = time.monotonic() + 120
@@ -122,19 +126,19 @@ def test_a_killed_run_loses_at_most_one_interval(settings, reference):
     assert_same_end(reference, settings)
 
 
-@pytest.mark.parametrize(("source", "mask"), [("queue", "all"), ("batch", "fg")])
-def test_two_processes_are_one_with_the_whole_batch(settings, tmp_path, source, mask):
+@pytest.mark.parametrize(("source", "mask", "blocks"), [("queue", "all", None), ("batch", "fg", -1)])
+def test_two_processes_are_one_with_the_whole_batch(settings, tmp_path, source, mask, blocks):
     settings = replace(
         settings,
         steps=3,
         loss=replace(settings.loss, source=source, mask=mask),
-        optimiser=replace(settings.optimiser, drop_path=0.0, trainable_blocks=-1),
+        optimiser=replace(settings.optimiser, drop_path=0.0, trainable_blocks=blocks),
     )
     alone = replace(settings, output=tmp_path / "alone")
     train(alone, quiet())
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     subprocess.run(
-        [*launcher, "-m", "training.neco", *arguments_for(settings)], cwd=PROJECT, env=ENVIRONMENT, check=True
+        [*launcher, "-m", "training.neco", *arguments_for(settings)], cwd=PROJECT, env=environment(), check=True
     )
     assert losses_of(settings.output) == pytest.approx(losses_of(alone.output), abs=1e-5)
     expected, found = (load_file(run.output / "student.safetensors") for run in (alone, settings))
