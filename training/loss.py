@@ -20,7 +20,7 @@ from training.sorting import Tape, close_gates, mix, open_gates, pull_back
 Similarity = Literal["cosine", "euclidean"]
 
 _ROWS_OF_GATES = {"cpu": 2048, "cuda": 8192}
-_ROWS_OF_MATRICES = {"cpu": 128, "cuda": 8192}
+_ROWS_OF_MATRICES = {"cpu": 256, "cuda": 8192}
 """Rows sorted at once. On a CPU the matrices of a chunk should stay in its cache; a GPU wants long
 operations. Memory is about 0.1 MB per row of matrices, whatever the batch."""
 

@@ -141,9 +141,9 @@ def mix(gates: torch.Tensor, network: SortingNetwork, tape: "Tape | None" = None
     for comparators, span in _comparators_by_span(network):
         a, b = span.split(permutation)
         difference = torch.sub(a, b, out=None if tape is None else tape.next(a.shape))
-        moved = difference * gates[comparators].view(span.blocks, span.width, 1, rows)
-        a -= moved
-        b += moved
+        share = gates[comparators].view(span.blocks, span.width, 1, rows)
+        a.addcmul_(difference, share, value=-1)
+        b.addcmul_(difference, share)
     return permutation
 
 
@@ -166,9 +166,9 @@ def pull_back(gradient: torch.Tensor, gates: torch.Tensor, network: SortingNetwo
         exchanged = a - b
         difference = tape.previous(a.shape).mul_(exchanged)
         at_gates[comparators] = difference.sum(2).neg_().view(-1, rows)
-        exchanged *= gates[comparators].view(span.blocks, span.width, 1, rows)
-        a -= exchanged
-        b += exchanged
+        share = gates[comparators].view(span.blocks, span.width, 1, rows)
+        a.addcmul_(exchanged, share, value=-1)
+        b.addcmul_(exchanged, share)
     return at_gates
 
 

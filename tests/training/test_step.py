@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 
 from training.collection import image_files, open_collection
 from training.config import HeadSettings, LossSettings, OptimiserSettings, TeacherSettings
+from training.crops import CropSettings
 from training.errors import TrainingError
 from training.loss import rank_cross_entropy, rank_entropy
 from training.model import load_start
@@ -92,6 +93,30 @@ def test_masks_and_references_of_both_kinds(settings, mask, source):
     training, batches = made(replace(settings, loss=replace(settings.loss, mask=mask, source=source)))
     results = [training.step(batch, step) for step, batch in enumerate(islice(batches, 2))]
     assert all(result.loss.isfinite() and result.loss >= 0 for result in results)
+
+
+@pytest.mark.parametrize(
+    "crops",
+    [CropSettings(locals=0, global_size=64), CropSettings(3, 64, locals=1, local_size=40), CropSettings(1, 80)],
+)
+def test_any_number_of_crops(settings, crops):
+    training, batches = made(replace(settings, crops=crops))
+    batch = next(iter(batches))
+    result = training.step(batch, 0)
+    assert len(result.student_rows) == len(crops.pairs) * settings.batch * settings.loss.cells**2
+    assert result.loss.isfinite()
+
+
+def test_bfloat16_is_for_the_backbone_and_the_loss_stays_close(settings):
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        training, batches = made(replace(settings, precision=precision))
+        result = training.step(next(iter(batches)), 0)
+        losses[precision] = result.loss.item()
+        assert result.student_rows.dtype == result.teacher_rows.dtype == torch.float32
+        assert training.student.head[0].weight.dtype == torch.float32
+    assert losses["bf16"] != losses["fp32"]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
 
 
 def test_shuffled_targets_teach_the_rankings_of_other_patches(settings):
