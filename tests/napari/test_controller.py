@@ -209,6 +209,20 @@ def test_removing_the_labels_ends_painting_until_the_image_is_chosen_again(paint
     assert not painted.current.labels.data.any()
 
 
+def test_clearing_the_viewer_starts_nothing(viewer, two_phases, paint_both, stepped):
+    controller = Controller(viewer, stepped)
+    viewer.add_image(two_phases())
+    stepped.run()
+    paint_both(controller)
+    stepped.run()
+    plane = controller.current.plane(())
+    viewer.layers.clear()
+    stepped.run()
+    assert controller.features.field(plane) is None, "what is gone is not computed again"
+    assert controller.status.state is State.NO_IMAGE
+    assert len(viewer.layers) == 0
+
+
 def test_an_image_with_other_pixels_gets_other_features(painted, two_phases):
     painted.current.source.layer.data = 255 - two_phases()
     assert painted.status.state is State.LIVE

@@ -145,11 +145,11 @@ class Annotations:
     def _on_removed(self, event: Any) -> None:
         """An image that goes takes its strokes out of the training; so do labels that go."""
         for annotated in self:
-            image = annotated.source.layer
-            if event.value is image or event.value is annotated.labels:
-                self._drop(annotated)
-                if annotated is self.current:
-                    self.select(self.first_choice if event.value is image else None)
+            if event.value is annotated.source.layer:
+                self.outdated.emit(annotated.source.id)
+                self._drop(annotated, self.first_choice)
+            elif event.value is annotated.labels:
+                self._drop(annotated, None)
         self.images_changed.emit()
 
     def _on_name(self, event: Any) -> None:
@@ -160,11 +160,14 @@ class Annotations:
         if annotated is self.current:
             self.view()
         else:
-            self._drop(annotated)
+            self.outdated.emit(annotated.source.id)
+            self._drop(annotated, None)
 
-    def _drop(self, annotated: AnnotatedImage) -> None:
+    def _drop(self, annotated: AnnotatedImage, successor: Image | None) -> None:
+        """Annotate an image no more; if it was the current one, go on with another."""
         annotated.release()
         del self._annotated[annotated.source.id]
-        self.outdated.emit(annotated.source.id)
+        if annotated is self.current:
+            self.select(successor)
         if annotated.snapshots:
             self.strokes_changed.emit()

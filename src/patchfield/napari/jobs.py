@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 
 Call = Callable[[], None]
 _THREAD_NAME = "patchfield"
-_PATIENCE = 10
-"""Seconds that a thread has to end when the program does; one tile of the largest backbone."""
+_PATIENCE = 60
+"""Seconds that a thread has to end when the program does: one tile of the largest backbone on a busy laptop."""
 
 
 def _ignore(*_: Any) -> None:
