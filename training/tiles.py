@@ -4,6 +4,7 @@ Everything about sample number i follows from the run's seed and i alone. So it 
 processes and workers share the samples, and a resumed run sees what the uninterrupted one would have seen.
 """
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -173,10 +174,13 @@ def tile_loader(tiles: Tiles, sampler: StepSampler, workers: int, pinned: bool) 
         batch_sampler=sampler,
         num_workers=workers,
         pin_memory=pinned,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_prepare_worker,
         persistent_workers=False,
     )
 
 
-def _one_thread(_: int) -> None:
+def _prepare_worker(_: int) -> None:
+    """One thread each; Ctrl+C is for the training process, which lets its workers finish the step."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
