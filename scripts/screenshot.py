@@ -66,7 +66,6 @@ def main() -> None:
 
     wait_until(lambda: panel.controller.status.state is State.NEED_CLASSES)
     viewer.reset_view()
-    take("start")
     paint(panel, sample.strokes, sample.class_names)
     wait_until(lambda: is_settled(panel) and panel.controller.live.agreement is not None)
     take("panel")

@@ -144,9 +144,10 @@ class Annotations:
 
     def _on_removed(self, event: Any) -> None:
         """An image that goes takes its strokes out of the training; so do labels that go."""
+        if isinstance(event.value, Image):
+            self.outdated.emit(ImageSource(event.value).id)
         for annotated in self:
             if event.value is annotated.source.layer:
-                self.outdated.emit(annotated.source.id)
                 self._drop(annotated, self.first_choice)
             elif event.value is annotated.labels:
                 self._drop(annotated, None)

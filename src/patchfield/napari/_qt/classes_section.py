@@ -4,7 +4,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QMouseEvent
 from qtpy.QtWidgets import QColorDialog, QFrame, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from patchfield.napari._qt.style import GAP, Section, chip, icon, row, told, tool
+from patchfield.napari._qt.style import GAP, GREY, Section, chip, icon, row, told, tool
 from patchfield.napari.classes import PaintClass
 from patchfield.napari.controller import Controller
 from patchfield.napari.keys import CLASS_KEYS
@@ -36,7 +36,7 @@ class ClassRow(QFrame):
         self.pixels.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.key = QLabel(f"⇧{CLASS_KEYS[place]}" if place < len(CLASS_KEYS) else "")
         self.key.setFixedWidth(30)
-        self.key.setStyleSheet("color: rgba(160, 165, 172, 200);")
+        self.key.setStyleSheet(f"color: {GREY};")
         eye = "visibility" if entry.visible else "visibility_off"
         self.eye = tool(icon(eye), "Show or hide this class in the segmentation", self._toggle)
         self.remove = tool(icon("delete"), "Remove the class and its strokes (undo brings them back)", self._remove)
@@ -94,7 +94,6 @@ class ClassesSection(Section):
         controller.classes.counted.connect(self.show_counts)
         controller.class_selected.connect(self.show_selected)
         controller.annotations.selected.connect(self.show_selected)
-        controller.viewer.events.theme.connect(self.show_classes)
         self.show_classes()
 
     @property
@@ -102,11 +101,7 @@ class ClassesSection(Section):
         """The rows, from top to bottom."""
         return list(self._rows.values())
 
-    def release(self) -> None:
-        """Stop listening to the viewer, which lives longer."""
-        self._controller.viewer.events.theme.disconnect(self.show_classes)
-
-    def show_classes(self, event: object = None) -> None:
+    def show_classes(self) -> None:
         """Make the rows anew."""
         for old in self._rows.values():
             self.list.removeWidget(old)

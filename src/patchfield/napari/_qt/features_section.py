@@ -61,8 +61,8 @@ class FeaturesSection(Section):
         """Memory and time of a plane's features, the time once it was measured."""
         current = self._controller.current
         cost = None if current is None else self._controller.features.estimate(current.source.shape)
+        self.cost.setVisible(cost is not None)
         if cost is None:
-            self.cost.setText("")
             return
         expected, seconds = cost
         time = [] if seconds is None else [f"≈ {seconds:.0f} s" if seconds >= 1 else "< 1 s"]

@@ -1,7 +1,7 @@
 """The panel: one dock widget for the whole job."""
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from patchfield.napari._qt.classes_section import ClassesSection
@@ -22,7 +22,7 @@ from patchfield.napari.keys import DESCRIPTIONS, Keys
 from patchfield.napari.silence import silence
 from patchfield.napari.tour import UnsureTour
 
-WIDTH = 310
+LEAST_HEIGHT = 200
 
 
 class PatchfieldPanel(QWidget):
@@ -59,7 +59,6 @@ class PatchfieldPanel(QWidget):
         self.tour.close()
         self.explorer.close()
         self.applying.cancel()
-        self.classes.release()
         self.controller.close()
 
     def event(self, event: QEvent) -> bool:
@@ -83,18 +82,27 @@ class PatchfieldPanel(QWidget):
         sections.addStretch()
         content = QWidget()
         content.setLayout(sections)
-        scroll = QScrollArea()
-        scroll.setWidget(content)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(GAP)
         layout.addWidget(self.status)
-        layout.addWidget(scroll, 1)
+        layout.addWidget(_Column(content), 1)
         layout.addWidget(self.menus)
-        self.setMinimumWidth(WIDTH)
+
+
+class _Column(QScrollArea):
+    """Scrolls up and down only, and asks for the width that this takes."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self.widget().minimumSizeHint().width() + bar + 2 * GAP, LEAST_HEIGHT)
 
 
 def _keys_section() -> Section:

@@ -31,6 +31,7 @@ class SegmentSection(Section):
         self.shown_class.setToolTip("Of which class the probability is shown")
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
+        self.opacity.setValue(45)
         self.next = QPushButton("Next unsure place   N")
         self.next.setToolTip("Go to where a stroke would help most")
         self._lay_out()

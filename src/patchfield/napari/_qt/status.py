@@ -59,7 +59,10 @@ class StatusCard(QFrame):
         self.show_status(controller.status)
 
     def show_status(self, status: Status) -> None:
-        self.sentence.setText(status.sentence)
+        # What went wrong in a few words; napari's notification said what to do about it, and so does the tool tip.
+        stopped = status.state is State.STOPPED
+        self.sentence.setText(status.sentence.partition(": ")[0] if stopped else status.sentence)
+        self.sentence.setToolTip(status.sentence if stopped else "")
         self.dot.setStyleSheet(f"background: {COLORS[status.state]}; border-radius: 5px;")
         if status.state is State.LIVE:
             self.guide.hide()

@@ -5,8 +5,6 @@ from functools import wraps
 from typing import Any
 
 from napari.resources import get_colorized_svg, get_icon_path
-from napari.settings import get_settings
-from napari.utils.theme import get_theme
 from qtpy.QtCore import QByteArray, QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
@@ -17,9 +15,10 @@ from patchfield.napari.notices import tell
 
 GAP = 6
 LABEL_WIDTH = 64
+GREY = "#8c939d"
 QWIDGETSIZE_MAX = 16777215
 ICON = QSize(16, 16)
-_HINT = "color: rgba(160, 165, 172, 255); font-size: 9pt;"
+_HINT = f"color: {GREY}; font-size: 9pt;"
 _HEADING = "text-align: left; border: none; background: transparent; font-weight: 600; padding: 2px 0;"
 
 
@@ -85,9 +84,8 @@ def tool(icon: QIcon, tip: str, pressed: Callable[[], None]) -> QToolButton:
 
 
 def icon(name: str) -> QIcon:
-    """One of napari's icons in the colour of its theme."""
-    color = get_theme(get_settings().appearance.theme).icon.as_hex()
-    svg = get_colorized_svg(get_icon_path(name), color=color)
+    """One of napari's icons, in a grey that shows on dark and on light themes."""
+    svg = get_colorized_svg(get_icon_path(name), color=GREY)
     pixmap = QPixmap()
     pixmap.loadFromData(QByteArray(svg.encode()), "SVG")
     return QIcon(pixmap.scaled(ICON * 2, transformMode=Qt.TransformationMode.SmoothTransformation))
