@@ -186,7 +186,9 @@ class TestSegment:
         for index in range(40):
             write_image(folder / f"{index:02}.tif", alloy.image)
         write_labels(tmp_path / "00.png", alloy.strokes)
-        command = [sys.executable, "-m", "patchfield", "segment", folder, "--labels", tmp_path / "00.png"]
+        # A shell's background jobs ignore SIGINT and hand that down; a user's terminal does not.
+        program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import patchfield.__main__"
+        command = [sys.executable, "-c", program, "segment", folder, "--labels", tmp_path / "00.png"]
         process = subprocess.Popen(
             [*command, "--output", tmp_path / "out"],
             stderr=subprocess.PIPE,
