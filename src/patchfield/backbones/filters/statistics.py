@@ -16,7 +16,7 @@ from patchfield.backbones.filters.scales import EDGE_SIGMAS, gradient_magnitude,
 from patchfield.images import ModelImage
 
 _PERCENTILES = (1, 99)
-_LATTICE = 1024
+_LATTICE = 512
 """Median and range are those of a lattice of at most this many rows and columns."""
 
 _WINDOW, _WINDOWS = 256, 4
