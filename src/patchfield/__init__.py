@@ -8,13 +8,8 @@
 The names below are imported on first use, so that ``import patchfield`` itself is cheap.
 """
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING
-
-# OpenMP's threads spin while they wait for each other. A refit beside an extraction, or beside any other program on a
-# busy machine, then waits for threads that wait: seconds instead of 0.4 s, measured. Read when PyTorch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from patchfield.backbones import Backbone, load_backbone, models
