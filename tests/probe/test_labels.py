@@ -59,12 +59,20 @@ def test_fair_shares_give_all_there_is_and_favour_no_part(sizes, total):
         assert np.all(shares[shares == sizes] <= crowded.min() + 1)
 
 
+def test_the_specks_of_a_full_mask_do_not_drown_its_grains():
+    mask = np.zeros((200, 200), int)
+    mask[:100] = 1
+    mask[102::4, ::4] = 1
+    samples = choose_samples([find_strokes(mask)], 500)
+    assert 0.4 < np.mean(samples.pixels < 100 * 200) < 0.6
+
+
 def test_a_large_area_drowns_neither_a_thin_stroke_nor_another_image():
     first, second = np.zeros((200, 200), int), np.zeros((50, 50), int)
     first[:150], first[190, :60] = 1, 1
     second[5, :40] = 1
     samples = choose_samples([find_strokes(first), find_strokes(second)], 200)
-    np.testing.assert_array_equal(np.bincount(samples.strokes), [100, 60, 40])
+    np.testing.assert_array_equal(np.bincount(samples.strokes), [120, 40, 40])
     assert np.all(np.diff(samples.pixels[samples.of_image(0)]) > 0)
 
 
