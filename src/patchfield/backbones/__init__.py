@@ -3,7 +3,7 @@
 from patchfield.backbones.base import Backbone, Level
 from patchfield.backbones.checkpoints import Checkpoint, export_checkpoint, read_checkpoint
 from patchfield.backbones.download import find_local, weights_folder
-from patchfield.backbones.loading import load_backbone, models
+from patchfield.backbones.loading import default_backbone, load_backbone, models
 from patchfield.backbones.registry import RECOMMENDED, Weight
 from patchfield.backbones.spec import ViTSpec
 from patchfield.backbones.transformer import Tokens, Transformer
@@ -20,6 +20,7 @@ __all__ = [
     "ViT",
     "ViTSpec",
     "Weight",
+    "default_backbone",
     "export_checkpoint",
     "find_local",
     "load_backbone",

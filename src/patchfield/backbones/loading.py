@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,8 +12,18 @@ from patchfield.backbones.base import Backbone
 from patchfield.backbones.checkpoints import SUFFIXES, Checkpoint, read_checkpoint, read_header
 from patchfield.backbones.conversion import Role
 from patchfield.backbones.devices import Precision
-from patchfield.backbones.download import Progress, fetch, weights_folder
-from patchfield.backbones.registry import FILTERS, WEIGHTS, Weight, find_weight, unknown_name
+from patchfield.backbones.download import Progress, fetch, find_local, weights_folder
+from patchfield.backbones.micro import SHIPPED, Micro, MicroHeader, read_micro, read_micro_header
+from patchfield.backbones.registry import (
+    EMBEDDED,
+    FILTERS,
+    MICRO,
+    RECOMMENDED,
+    WEIGHTS,
+    Weight,
+    find_weight,
+    unknown_name,
+)
 from patchfield.backbones.vit import AttentionMaps, ViT
 from patchfield.errors import BackboneError
 
@@ -35,8 +46,8 @@ def load_backbone(
     Parameters
     ----------
     backbone : str, Path or Backbone
-        ``"filters"`` (embedded), a name listed by :func:`models` (downloaded on first use), or the path of a
-        checkpoint of DINO, DINOv2, NeCo, SelfPatch, timm or Patchfield. A loaded backbone is returned as it is.
+        ``"micro"`` or ``"filters"`` (embedded), a name listed by :func:`models` (downloaded on first use), or the path
+        of a checkpoint of DINO, DINOv2, NeCo, SelfPatch, timm or Patchfield. A loaded backbone is returned as it is.
     device : str or torch.device
         ``"auto"``: CUDA where there is one, else MPS (Apple), else the CPU.
     stride : int, optional
@@ -74,6 +85,12 @@ def load_backbone(
         raise BackboneError(f"weights='{weights}' is unknown: give 'teacher' or 'student'.")
     if attention and blocks is not None:
         raise BackboneError("Attention maps are those of the last block: leave out blocks.")
+    own = _own_network(name)
+    if own is not None:
+        if stride is not None or blocks is not None or attention or student:
+            raise BackboneError(f"'{name}' takes no stride, blocks, weights or attention: choose a transformer.")
+        path, name = own
+        return Micro(read_micro(path), name, device, precision)
     checkpoint, name = _read(name, student, progress)
     vit = ViT(
         checkpoint.spec,
@@ -93,14 +110,27 @@ def load_backbone(
 def models() -> list[Weight]:
     """All backbones that :func:`load_backbone` knows by name.
 
-    The embedded filters first, then what training exported into the folder of weights, then the published ones.
+    The embedded network and filters first, then what training exported into the folder of weights, then the
+    published ones.
 
     Examples
     --------
-    >>> models()[0].name
-    'filters'
+    >>> [weight.name for weight in models()[:2]]
+    ['micro', 'filters']
     """
-    return [FILTERS, *_exported(), *WEIGHTS]
+    return [*EMBEDDED, *_exported(), *WEIGHTS]
+
+
+def default_backbone() -> str:
+    """The backbone to begin with: the recommended transformer where its weights are here, else the embedded network.
+
+    Examples
+    --------
+    >>> default_backbone()                                                  # doctest: +SKIP
+    'micro'
+    """
+    recommended = find_weight(RECOMMENDED)
+    return RECOMMENDED if recommended is not None and find_local(recommended) is not None else MICRO.name
 
 
 def _load_filters(with_options: bool) -> Backbone:
@@ -109,6 +139,19 @@ def _load_filters(with_options: bool) -> Backbone:
     from patchfield.backbones.filters import FilterBank
 
     return FilterBank()
+
+
+def _own_network(name: str) -> tuple[Path, str] | None:
+    """The file of a network that ``training.episodes`` trained, and what the backbone will be called."""
+    if name == MICRO.name:
+        return SHIPPED, name
+    exported = weights_folder() / f"{name}.safetensors"
+    path = Path(name).expanduser()
+    if exported.is_file() and read_micro_header(exported):
+        return exported, name
+    if path.suffix == ".safetensors" and path.is_file() and read_micro_header(path):
+        return path, str(path.resolve())
+    return None
 
 
 def _read(name: str, student: bool, progress: Progress | None) -> tuple[Checkpoint, str]:
@@ -133,34 +176,40 @@ def _read(name: str, student: bool, progress: Progress | None) -> tuple[Checkpoi
 
 
 def _exported() -> list[Weight]:
-    """What :func:`export_checkpoint` wrote into the folder of weights."""
-    known = {weight.name for weight in (FILTERS, *WEIGHTS)}
-    found = []
-    for path in sorted(weights_folder().glob("*.safetensors")):
-        try:
-            header = read_header(path)
-        except BackboneError:  # said when it is loaded; a list is no place for it
-            continue
-        if header is None or path.stem in known:
-            continue
-        spec = header.spec
-        found.append(
-            Weight(
-                name=path.stem,
-                summary=str(header.details.get("summary", "Trained on this machine")),
-                licence=str(header.details.get("licence", "yours")),
-                paper="",
-                source=None,
-                size=path.stat().st_size,
-                parameters=header.parameters,
-                architecture=spec.describe(),
-                patch=spec.patch,
-                grid=spec.grid,
-                registers=spec.registers,
-                channels=spec.channels,
-                mean=spec.mean,
-                std=spec.std,
-                positions=spec.positions,
-            )
-        )
-    return found
+    """What training wrote into the folder of weights."""
+    known = {weight.name for weight in (*EMBEDDED, *WEIGHTS)}
+    paths = sorted(path for path in weights_folder().glob("*.safetensors") if path.stem not in known)
+    return [weight for path in paths if (weight := _described(path)) is not None]
+
+
+def _described(path: Path) -> Weight | None:
+    """What a file of ours says about itself; None for files of others and for damaged ones."""
+    try:
+        header = read_micro_header(path) or read_header(path)
+    except BackboneError:  # said when it is loaded; a list is no place for it
+        return None
+    if header is None:
+        return None
+    trained = replace(
+        MICRO,
+        name=path.stem,
+        summary=str(header.details.get("summary", "Trained on this machine")),
+        licence=str(header.details.get("licence", "yours")),
+        paper="",
+        size=path.stat().st_size,
+        parameters=header.parameters,
+        channels=header.spec.channels,
+    )
+    if isinstance(header, MicroHeader):
+        return trained
+    spec = header.spec
+    return replace(
+        trained,
+        architecture=spec.describe(),
+        patch=spec.patch,
+        grid=spec.grid,
+        registers=spec.registers,
+        mean=spec.mean,
+        std=spec.std,
+        positions=spec.positions,
+    )

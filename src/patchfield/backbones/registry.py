@@ -104,6 +104,24 @@ FILTERS = Weight(
     channels=0,
 )
 
+MICRO = Weight(
+    name="micro",
+    summary="Embedded, no download: a small network trained on strokes of many kinds of micrographs",
+    licence="MIT",
+    paper="docs/micro.md",
+    source=None,
+    size=0,
+    parameters=1_490_000,
+    architecture="residual U-Net, 64 features at half resolution",
+    patch=2,
+    grid=0,
+    registers=0,
+    channels=64,
+)
+
+EMBEDDED = (MICRO, FILTERS)
+"""What works without a download, the better one first."""
+
 _DINO = "Caron et al., Emerging Properties in Self-Supervised Vision Transformers, arXiv 2104.14294"
 _DINOV2 = "Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, arXiv 2304.07193"
 _REGISTERS = "Darcet et al., Vision Transformers Need Registers, arXiv 2309.16588"

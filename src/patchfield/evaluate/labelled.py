@@ -103,11 +103,7 @@ def labelled_sets(folder: str | Path, train_share: float = 1 / 3, most: int | No
     >>> for each in labelled_sets("micrographs"):                    # doctest: +SKIP
     ...     print(each.name, len(each.train), len(each.test))
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise LabelError(f"{folder} is not a folder: give the folder that holds the images and their masks or strokes.")
-    candidates = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-    found = {path.resolve().name: _images_in(path) for path in candidates}
+    found = labelled_images(folder)
     sets = tuple(_split(name, images, train_share, most) for name, images in found.items() if len(images) > 1)
     if not sets:
         raise LabelError(
@@ -115,6 +111,22 @@ def labelled_sets(folder: str | Path, train_share: float = 1 / 3, most: int | No
             "strokes_NAME beside them, or put files of equal names into folders images, masks and strokes."
         )
     return sets
+
+
+def labelled_images(folder: str | Path) -> dict[str, list[LabelledImage]]:
+    """The labelled images of a folder in the layouts of :func:`labelled_sets`, unsplit, by the name of their set.
+
+    Raises
+    ------
+    LabelError
+        The folder is missing.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise LabelError(f"{folder} is not a folder: give the folder that holds the images and their masks or strokes.")
+    candidates = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
+    found = {path.resolve().name: _images_in(path) for path in candidates}
+    return {name: images for name, images in found.items() if images}
 
 
 def labels_of(path: str | Path, shape: tuple[int, int]) -> NDArray[Any]:

@@ -18,6 +18,9 @@ from patchfield.field.views import AxisView
 _STRETCH = 1.25
 """How much larger than native a crop may become before another one is cut."""
 
+_FINE_PITCH = 2
+"""Grids with tokens this many pixels apart have no phases: another grid in between would show nothing new."""
+
 _FAINT = 1e-3
 """Relative weight of tokens inside the margin: they only count where nothing else is."""
 
@@ -132,7 +135,7 @@ def tile_axis(size: int, view: AxisView, levels: Sequence[Level], tile: int, mar
     unit = lcm(*(level.pitch for level in levels))
     patch, pitch = max(level.patch for level in levels), levels[0].pitch
     lead = max(0, (patch - unit) // 2)
-    phase = round(view.phase * pitch) % pitch
+    phase = round(view.phase * pitch) % pitch if pitch > _FINE_PITCH else 0
     start = phase - unit - lead if phase else -lead
     count = max(1, ceil((size - start - lead) / unit))
     native = max(1, (tile - patch) // unit + 1)

@@ -1,0 +1,75 @@
+"""A small network as a backbone: pitch 2, contrast measured on the whole image."""
+
+import hashlib
+from copy import copy
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from patchfield.backbones.base import Backbone, Level
+from patchfield.backbones.contrast import ImageContrast, measure_contrast
+from patchfield.backbones.devices import Precision, choose_device, choose_dtype
+from patchfield.backbones.micro.network import PITCH, MicroNet
+from patchfield.images import ModelImage
+
+VERSION = 1
+"""Counts up whenever the same weights give other features: probes of another version are refused."""
+
+
+class Micro(Backbone):
+    """A trained :class:`MicroNet`.
+
+    Parameters
+    ----------
+    net : MicroNet
+        With its trained weights; taken over and frozen.
+    name : str
+        What :func:`patchfield.load_backbone` is called with.
+    device : str or torch.device
+    precision : {"auto", "fp32", "bf16", "fp16"}
+
+    Examples
+    --------
+    >>> import patchfield as pf
+    >>> pf.load_backbone("micro").levels
+    (Level(pitch=2, patch=2, channels=64),)
+    """
+
+    tile = 512
+    margin = 48
+
+    def __init__(
+        self, net: MicroNet, name: str, device: str | torch.device = "auto", precision: Precision = "auto"
+    ) -> None:
+        self.name, self.options = name, {}
+        self.levels = (Level(PITCH, PITCH, net.spec.channels),)
+        self.fingerprint = _fingerprint(net)
+        self.device = choose_device(device)
+        self._dtype = choose_dtype(precision, self.device)
+        self._net = net.fused().to(self.device)
+        self._contrast = ImageContrast()
+
+    def adapted(self, image: ModelImage) -> "Micro":
+        """The backbone that knows the contrast of `image`."""
+        other = copy(self)
+        other._contrast = measure_contrast(image)
+        return other
+
+    @torch.inference_mode()
+    def encode(self, batch: Tensor) -> list[Tensor]:
+        """Features of a batch of crops; see :meth:`patchfield.backbones.base.Backbone.encode`."""
+        images = self._contrast.normalised(batch.to(self.device))
+        height, width = images.shape[2:]
+        coarsest = self._net.spec.coarsest
+        images = functional.pad(images, (0, -width % coarsest, 0, -height % coarsest), mode="replicate")
+        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
+            features = self._net(images)
+        return [features[:, :, : height // PITCH, : width // PITCH].float()]
+
+
+def _fingerprint(net: MicroNet) -> str:
+    digest = hashlib.sha256(f"micro {VERSION} {net.spec}".encode())
+    for key, value in sorted(net.state_dict().items()):
+        digest.update(key.encode() + value.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

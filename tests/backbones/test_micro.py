@@ -1,0 +1,126 @@
+"""Small networks as backbones: files, contrast, tiles."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+import patchfield as pf
+from patchfield.backbones.micro import SHIPPED, Micro, MicroNet, MicroSpec, read_micro, write_micro
+from patchfield.errors import BackboneError
+
+SMALL = MicroSpec(widths=(8, 12, 16), blocks=(1, 1, 1), channels=10)
+
+
+@pytest.fixture(scope="module")
+def net() -> MicroNet:
+    """A small network whose statistics have seen something."""
+    torch.manual_seed(0)
+    net = MicroNet(SMALL).train()
+    for _ in range(3):
+        net(torch.randn(2, 3, 64, 64))
+    return net.eval()
+
+
+@pytest.fixture
+def file(net, tmp_path):
+    path = tmp_path / "small.safetensors"
+    write_micro(path, net, {"summary": "for a test"})
+    return path
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 255, (150, 213), dtype=np.uint8)
+
+
+def test_the_shipped_network_is_small_and_loads():
+    assert SHIPPED.stat().st_size <= 4_000_000
+    backbone = pf.load_backbone("micro")
+    assert [(level.pitch, level.patch) for level in backbone.levels] == [(2, 2)]
+
+
+def test_a_file_gives_back_the_network_to_half_precision(net, file):
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        kept, read = net(images), read_micro(file)(images)
+    assert (kept - read).norm() / kept.norm() < 1e-3
+
+
+def test_folding_the_normalisations_changes_nothing(net, file):
+    images = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        torch.testing.assert_close(read_micro(file).fused()(images), read_micro(file)(images), atol=1e-4, rtol=1e-3)
+
+
+def test_features_do_not_depend_on_brightness_and_contrast(file, image):
+    backbone = pf.load_backbone(file, device="cpu")
+    darker = (image * 0.5 + 20).astype(np.float32) / 255
+    first = pf.extract(image, backbone, "fast", contrast="auto")
+    second = pf.extract(darker, backbone, "fast", contrast=(0.0, 1.0))
+    np.testing.assert_allclose(first.dense(), second.dense(), atol=0.02 * np.abs(first.dense()).max())
+
+
+@pytest.mark.parametrize("shape", [(150, 213), (33, 16), (5, 7), (1, 1)])
+def test_every_size_of_image_has_features(file, shape):
+    field = pf.extract(np.random.default_rng(1).random(shape), pf.load_backbone(file, device="cpu"))
+    dense = field.dense()
+    assert dense.shape == (SMALL.channels, *shape)
+    assert np.isfinite(dense).all()
+
+
+def test_crops_join_without_seams(file, monkeypatch):
+    image = np.random.default_rng(2).random((200, 300)).astype(np.float32)
+    backbone = pf.load_backbone(file, device="cpu")
+    whole = pf.extract(image, backbone, "fast").dense()
+    monkeypatch.setattr(Micro, "tile", 128)
+    cut = pf.extract(image, backbone, "fast").dense()
+    difference = np.abs(cut - whole).max(0) / whole.std()
+    assert np.median(difference) < 0.02
+
+
+def test_sub_patch_phases_are_one_view_at_this_pitch(file, image):
+    backbone = pf.load_backbone(file, device="cpu")
+    assert pf.extract(image, backbone, "balanced").nbytes == pf.extract(image, backbone, "fast").nbytes
+
+
+def test_it_joins_with_filters(file, image):
+    field = pf.extract(image, pf.load_backbone(file, device="cpu")) | pf.extract(image, "filters")
+    assert field.channels == SMALL.channels + pf.load_backbone("filters").channels
+
+
+def test_exported_networks_are_listed_and_load_by_name(net, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATCHFIELD_WEIGHTS", str(tmp_path))
+    write_micro(tmp_path / "ours.safetensors", net, {"summary": "for a test"})
+    (listed,) = [weight for weight in pf.models() if weight.name == "ours"]
+    assert (listed.summary, listed.channels) == ("for a test", SMALL.channels)
+    assert pf.load_backbone("ours").name == "ours"
+
+
+def test_other_weights_have_another_fingerprint(net, file, tmp_path):
+    changed = read_micro(file)
+    with torch.no_grad():
+        changed.features.weight[0, 0, 0, 0] += 1
+    write_micro(tmp_path / "changed.safetensors", changed)
+    names = ("small", "small", "changed")
+    first, again, other = (pf.load_backbone(tmp_path / f"{name}.safetensors").fingerprint for name in names)
+    assert first == again != other
+
+
+def test_options_of_transformers_are_refused(file):
+    with pytest.raises(BackboneError, match="stride"):
+        pf.load_backbone(file, stride=1)
+
+
+def test_a_file_that_does_not_hold_what_it_says_is_refused(file):
+    with safe_open(file, framework="pt") as opened:
+        metadata = opened.metadata()
+    tensors = load_file(file)
+    header = json.loads(metadata["patchfield-micro"])
+    header["spec"]["widths"] = [8, 12, 24]
+    save_file(tensors, file, metadata={**metadata, "patchfield-micro": json.dumps(header)})
+    with pytest.raises(BackboneError, match=r"small\.safetensors"):
+        pf.load_backbone(file)
