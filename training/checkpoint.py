@@ -3,24 +3,31 @@
 import json
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from patchfield.atomic import atomic_path
-from training.config import RunSettings
 from training.errors import TrainingError
 
 FILE = "checkpoint.pt"
 
 
-def write_checkpoint(folder: Path, settings: RunSettings, step: int, state: dict[str, Any]) -> None:
+class Resumable(Protocol):
+    """Settings of a run that can be taken up again."""
+
+    def trajectory(self) -> dict[str, Any]:
+        """JSON-able values that decide what comes out."""
+        ...
+
+
+def write_checkpoint(folder: Path, settings: Resumable, step: int, state: dict[str, Any]) -> None:
     """Write the state after `step` steps; a checkpoint that was there before stays until this one is complete."""
     with atomic_path(folder / FILE) as temporary:
         torch.save({"step": step, "settings": json.dumps(settings.trajectory()), "state": state}, temporary)
 
 
-def read_checkpoint(folder: Path, settings: RunSettings) -> tuple[int, dict[str, Any]] | None:
+def read_checkpoint(folder: Path, settings: Resumable) -> tuple[int, dict[str, Any]] | None:
     """The number of steps done and the state after them; None when there is no checkpoint yet.
 
     Raises

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from patchfield.backbones import export_checkpoint, load_backbone, weights_folder
-from patchfield.backbones.registry import FILTERS, find_weight
+from patchfield.backbones.registry import EMBEDDED, find_weight
 from training.config import RunSettings
 from training.errors import TrainingError
 from training.model import Network
@@ -19,7 +19,7 @@ def check_name(name: str) -> None:
     ------
     TrainingError
     """
-    if find_weight(name) is not None or name == FILTERS.name:
+    if find_weight(name) is not None or name in {weight.name for weight in EMBEDDED}:
         raise TrainingError(f"'{name}' is the name of a published backbone: choose another --name for yours.")
     if not name or set(name) & set('/\\:*?"<>|') or name.startswith("."):
         raise TrainingError(f"'{name}' cannot be the name of a file: choose another --name.")

@@ -31,9 +31,18 @@ class RunLog:
     first_step : int
         Steps already done: later lines of an interrupted run are dropped.
     console : rich.console.Console, optional
+    title : str
+        What the progress bar is called.
     """
 
-    def __init__(self, folder: Path, steps: int, first_step: int = 0, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        steps: int,
+        first_step: int = 0,
+        console: Console | None = None,
+        title: str = "post-training",
+    ) -> None:
         self._folder, self._steps = folder, steps
         self._console = console or Console(stderr=True)
         _keep_until(folder / METRICS, first_step)
@@ -49,7 +58,7 @@ class RunLog:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._progress.add_task("post-training", total=steps, completed=first_step, measures="")
+        self._task = self._progress.add_task(title, total=steps, completed=first_step, measures="")
 
     def __enter__(self) -> "RunLog":
         self._progress.start()
@@ -71,7 +80,11 @@ class RunLog:
         for name, value in measured.items():
             self._events.add_scalar(name, value, step)
         write_status(self._folder, "training", steps=self._steps, step=step, loss=measured.get("loss"), **timing)
-        shown = "  ".join(f"{name} {measured[name]:.3f}" for name in ("loss", "divergence") if name in measured)
+        shown = "  ".join(
+            f"{name} {measured[name]:.3f}"
+            for name in ("loss", "divergence", "accuracy", "accuracy_other")
+            if name in measured
+        )
         self._progress.update(self._task, completed=step, measures=shown)
         if seconds_left is not None and not self._console.is_terminal:
             left = f"{seconds_left / 60:.1f} min left"

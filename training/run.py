@@ -2,14 +2,11 @@
 
 import json
 import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -27,6 +24,7 @@ from training.export import check_name, export
 from training.logs import RunLog
 from training.model import Start, load_start
 from training.monitoring import FeatureMonitor
+from training.signals import stop_signals
 from training.step import PostTraining, StepResult, one_sentence_when_memory_is_full
 from training.tiles import Batch, StepSampler, Tiles, tile_loader
 
@@ -150,7 +148,7 @@ class _Loop:
         log = None
         if self._fabric.is_global_zero:
             log = RunLog(self._output, self._settings.steps, first_step, self._console)
-        with _stop_signals() as stop, log or nullcontext():
+        with stop_signals() as stop, log or nullcontext():
             if self._monitor is not None and log is not None and first_step == 0:
                 log.step(0, self._monitor.initial.named(), seconds_left=None)
             began = time.monotonic()
@@ -266,22 +264,3 @@ def _spare_cores() -> int:
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(_MOST_WORKERS, cores // processes - 1))
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying of them; a second one is not held back."""
-    received: list[int] = []
-    previous: dict[signal.Signals, Any] = {}
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        signal.signal(number, previous[signal.Signals(number)])
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous[number] = signal.signal(number, remember)
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

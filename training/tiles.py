@@ -174,12 +174,12 @@ def tile_loader(tiles: Tiles, sampler: StepSampler, workers: int, pinned: bool) 
         batch_sampler=sampler,
         num_workers=workers,
         pin_memory=pinned,
-        worker_init_fn=_prepare_worker,
+        worker_init_fn=quiet_worker,
         persistent_workers=False,
     )
 
 
-def _prepare_worker(_: int) -> None:
+def quiet_worker(_: int) -> None:
     """One thread each; Ctrl+C is for the training process, which lets its workers finish the step."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,162 @@
+"""Episodes: what is painted, asked and held out; that a network learns from them, and runs resume."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+from torch.nn import functional
+
+import patchfield as pf
+from patchfield.backbones.micro import MicroSpec
+from patchfield.errors import PatchfieldError
+from training.checkpoint import read_checkpoint
+from training.episodes.__main__ import main
+from training.episodes.config import EpisodeSettings, Shares
+from training.episodes.dataset import EpisodeDataset
+from training.episodes.loss import UNLABELLED, EpisodeLoss, EpisodeLossSettings
+from training.episodes.run import Trainer, find_sources, train
+from training.episodes.scene import Episodes
+from training.episodes.sources import CollageSource, LabelledSource, SyntheticSource
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture
+def settings(micrographs, tmp_path) -> EpisodeSettings:
+    """Six steps of a tiny network that checkpoint every second one."""
+    return EpisodeSettings(
+        output=tmp_path / "run",
+        labels=[micrographs],
+        textures=[micrographs],
+        steps=6,
+        batch=2,
+        side=64,
+        workers=0,
+        device="cpu",
+        precision="fp32",
+        log_every=1,
+        checkpoint_every=2,
+        network=MicroSpec(widths=(8, 12, 16), blocks=(1, 1, 1), channels=8),
+    )
+
+
+@pytest.mark.parametrize("kind", [LabelledSource, SyntheticSource, CollageSource])
+def test_episodes_paint_every_class_and_ask_for_no_other(settings, kind):
+    sources = [(source, 1.0) for source, _ in find_sources(settings, QUIET) if isinstance(source, kind)]
+    dataset = EpisodeDataset(sources, settings.side, settings.strokes, settings.light, seed=1)
+    for index in range(12):
+        episode = dataset[index]
+        painted = episode.strokes != UNLABELLED
+        classes = set(episode.strokes[painted].tolist())
+        assert len(classes) > 1
+        assert classes == set(range(len(classes))) == set(episode.masks[0].unique().tolist()) - {UNLABELLED}
+        assert set(episode.masks[1].unique().tolist()) <= classes | {UNLABELLED}
+        assert (episode.strokes[painted] == episode.masks[0][painted]).all()
+        assert painted.float().mean() < 0.25
+        assert episode.images.isfinite().all()
+
+
+def test_episode_number_i_is_always_the_same(settings):
+    first, second = (
+        EpisodeDataset(find_sources(settings, QUIET), settings.side, settings.strokes, settings.light, seed=1)
+        for _ in range(2)
+    )
+    first[0]
+    for drawn, again in zip(first[5], second[5], strict=True):
+        torch.testing.assert_close(drawn, again, rtol=0, atol=0)
+
+
+def test_features_that_hold_the_answer_have_no_loss_and_others_do():
+    masks = torch.randint(0, 3, (2, 2, 16, 16)).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    strokes = masks[:, 0].where(torch.rand(2, 64, 64) < 0.1, UNLABELLED)
+    episodes = Episodes(torch.zeros(2, 2, 3, 64, 64), masks, strokes)
+    loss = EpisodeLoss(EpisodeLossSettings(sharpness=30.0, penalty=1e-3))
+    telling = functional.one_hot(masks[:, :, ::2, ::2], 3).permute(0, 1, 4, 2, 3).float()
+    know, accuracy = loss(telling + 0.01 * torch.randn_like(telling), episodes, phase=0)
+    guess, by_chance = loss(torch.randn_like(telling), episodes, phase=0)
+    assert accuracy.min() > 0.9
+    assert know < 0.5 * guess
+    assert by_chance.max() < 0.5
+
+
+def test_it_learns_phases_that_differ_by_texture_and_not_from_shuffled_masks(settings):
+    def last_accuracy(shuffled: bool) -> float:
+        run = replace(settings, steps=60, batch=4, shares=Shares(labelled=1, synthetic=0, collages=0))
+        dataset = EpisodeDataset(find_sources(run, QUIET), run.side, run.strokes, run.light, seed=3)
+        trainer, accuracies = Trainer(run), []
+        for step in range(run.steps):
+            drawn = [dataset[step * run.batch + place] for place in range(run.batch)]
+            batch = Episodes(*(torch.stack(parts) for parts in zip(*drawn, strict=True)))
+            if shuffled:
+                batch = batch._replace(masks=batch.masks.flip(-1))
+            accuracies.append(trainer.step(batch, step)["accuracy"])
+        return float(np.mean(accuracies[-15:]))
+
+    assert last_accuracy(shuffled=False) > last_accuracy(shuffled=True) + 0.1
+
+
+def test_a_resumed_run_is_the_uninterrupted_one(settings, monkeypatch):
+    train(settings, QUIET)
+    whole = read_checkpoint(settings.output, settings)
+    halves = replace(settings, output=settings.output.with_name("halves"))
+
+    def power_cut(trainer, episodes, step, _step=Trainer.step):
+        if step == 5:
+            raise KeyboardInterrupt
+        return _step(trainer, episodes, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            train(halves, QUIET)
+    train(replace(halves, resume=True), QUIET)
+    resumed = read_checkpoint(halves.output, halves)
+    for key, value in whole[1]["net"].items():
+        torch.testing.assert_close(resumed[1]["net"][key], value, rtol=0, atol=0)
+
+
+def test_the_result_is_a_backbone_with_a_name(settings, micrographs):
+    outcome = train(replace(settings, name="ours"), QUIET)
+    image = np.asarray(Image.open(micrographs / "image_0.png"))
+    by_name, by_path = (pf.extract(image, pf.load_backbone(each)) for each in ("ours", outcome.exported))
+    assert by_name.channels == 8
+    np.testing.assert_array_equal(by_name.dense(), by_path.dense())
+
+
+def test_held_out_images_are_not_trained_on(settings, micrographs):
+    held_out = [f"{micrographs.name}/image_{number}.png" for number in range(1, 8)]
+    run = replace(settings, held_out=held_out)
+    labelled, _, collages = (source for source, _ in find_sources(run, QUIET))
+    assert [each.image.name for images in labelled.sets for each in images] == ["image_0.png"]
+    assert [path.name for kind in collages.kinds for path in kind] == ["image_0.png"]
+    with pytest.raises(PatchfieldError, match="held"):
+        find_sources(replace(settings, held_out=[f"{micrographs.name}/*"]), QUIET)
+
+
+def test_the_command_line_trains_from_a_file_of_settings(micrographs, tmp_path):
+    config = tmp_path / "run.yaml"
+    config.write_text(
+        f"labels: [{micrographs}]\nsteps: 2\nbatch: 1\nside: 64\nworkers: 0\n"
+        "network: {widths: [8, 8], blocks: [1, 1], channels: 4}\nshares: {synthetic: 0}\n"
+    )
+    assert main(["--config", str(config), "--output", str(tmp_path / "run")]) == 0
+    assert pf.load_backbone(tmp_path / "run" / "micro.safetensors").channels == 4
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--labels", '["nowhere"]'], "nowhere is not a folder"),
+        (["--side", "100"], "side must be a multiple of 16"),
+        (["--shares.synthetic", "0"], "nothing to train on"),
+        (["--name", "filters"], "is the name of a published backbone"),
+        (["--init", "nothing.safetensors"], "nothing.safetensors"),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_one_sentence(flags, sentence, tmp_path, capsys):
+    assert main([*flags, "--output", str(Path(tmp_path) / "run"), "--steps", "1", "--workers", "0"]) == 1
+    assert sentence in " ".join(capsys.readouterr().err.split())

@@ -1,0 +1,63 @@
+"""What light, detector and operator change from one image to the next: contrast, colour, blur, noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from training.episodes.scene import Pixels
+
+
+@dataclass(frozen=True)
+class LightSettings:
+    """How far the pixel values of an episode's images are changed. Both images of an episode share most of it.
+
+    Attributes
+    ----------
+    inversion : float
+        Probability that bright and dark change places.
+    gamma : float
+        Deviation of the logarithm of the exponent; the second image deviates by a third of it again.
+    gain : float
+        Deviation of the logarithm of the contrast, for each image on its own.
+    offset : float
+        Deviation of the brightness in units of the contrast, for each image on its own.
+    blur : float
+        Probability of a blur of up to one pixel, for each image on its own.
+    noise : float
+        Largest deviation of white noise in units of the contrast.
+    grey : float
+        Probability that colours are taken away; else their order is drawn.
+    """
+
+    inversion: float = 0.3
+    gamma: float = 0.3
+    gain: float = 0.12
+    offset: float = 0.06
+    blur: float = 0.2
+    noise: float = 0.08
+    grey: float = 0.3
+
+
+def relight(images: tuple[Pixels, Pixels], settings: LightSettings, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """Change the pixel values of two images (H, W, 3), which are counted from the median in units of the contrast."""
+    inverted, exponent = rng.random() < settings.inversion, rng.normal(0, settings.gamma)
+    colours = rng.permutation(3) if rng.random() >= settings.grey else None
+    noise = settings.noise * rng.random() ** 2
+
+    def changed(image: Pixels) -> Pixels:
+        image = image[..., colours] if colours is not None else image.mean(-1, keepdims=True).repeat(3, -1)
+        image = -image if inverted else image
+        image = _bent(image, float(np.exp(exponent + rng.normal(0, settings.gamma / 3))))
+        image = image * np.exp(rng.normal(0, settings.gain)) + rng.normal(0, settings.offset)
+        if rng.random() < settings.blur:
+            image = ndimage.gaussian_filter(image, (rng.uniform(0.3, 1.0),) * 2 + (0,))
+        return (image + noise * rng.standard_normal((*image.shape[:2], 1))).astype(np.float32)
+
+    return changed(images[0]), changed(images[1])
+
+
+def _bent(image: Pixels, exponent: float) -> Pixels:
+    """A power law on values from half a contrast below the median upwards, that keeps median and contrast in place."""
+    lifted = image + 0.5
+    return np.sign(lifted) * np.abs(lifted) ** exponent - 0.5**exponent
