@@ -1,0 +1,268 @@
+"""Adapting a backbone: real processes on small images, stopped, resumed, refused, left alone."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers._source import layer_source
+
+from patchfield.backbones import export_checkpoint, load_backbone, models, random_vit
+from patchfield.images import read_image, write_image
+from patchfield.napari import adapt_order
+from patchfield.napari.adapt_order import Order, first_start, free_name
+from patchfield.napari.adapting import Adapting, Phase
+from patchfield.napari.controller import Controller
+from patchfield.napari.jobs import InlineRunner
+from patchfield.napari.layer_files import file_of, write_layer
+from patchfield.napari.leash import STOPPED, is_held
+from patchfield.napari.sources import ImageSource
+from patchfield.napari.training_run import TrainingRun, runs_folder
+
+STEPS = 20
+SMALL = {
+    "crops.global_size": 64,
+    "crops.local_size": 32,
+    "head.hidden": 32,
+    "head.channels": 16,
+    "loss.queue": 256,
+    "loss.references": 16,
+    "optimiser.learning_rate": 1e-3,
+    "workers": 0,
+    "device": "cpu",
+}
+
+
+@pytest.fixture(autouse=True)
+def weights(tmp_path, monkeypatch) -> Path:
+    """A folder of weights that holds one small transformer, "tiny"."""
+    folder = tmp_path / "weights"
+    monkeypatch.setenv("PATCHFIELD_WEIGHTS", str(folder))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    vit = random_vit(
+        "vit_tiny_patch16_224", depth=1, embed_dim=64, num_heads=2, patch_size=8, img_size=64, device="cpu"
+    )
+    export_checkpoint(folder / "tiny.safetensors", vit.transformer.vit.state_dict(), vit.spec)
+    return folder
+
+
+@pytest.fixture
+def order(two_phases, controller, tmp_path):
+    """Makes an order for an image file and a 16-bit stack that is in memory only."""
+    write_image(tmp_path / "steel.png", two_phases())
+    with layer_source(path=str(tmp_path / "steel.png")):
+        controller.viewer.add_image(two_phases(), name="steel")
+    controller.viewer.add_image(np.stack([two_phases(seed=seed).astype(np.uint16) * 99 for seed in (1, 2)]), name="new")
+    layers = reversed(controller.annotations.choices)
+    sources = [controller.annotations.source_of(layer) for layer in layers]
+
+    def make(**changes) -> Order:
+        return Order(
+            **{
+                "images": sources,
+                "init": "tiny",
+                "name": "mine",
+                "steps": STEPS,
+                "batch": 4,
+                "root": runs_folder(),
+                "options": SMALL,
+                **changes,
+            }
+        )
+
+    return make
+
+
+def another_session() -> Adapting:
+    return Adapting(Controller(ViewerModel(), InlineRunner()))
+
+
+def logged_steps(run: TrainingRun) -> list[int]:
+    return [json.loads(line)["step"] for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_run_is_stopped_resumed_in_a_later_session_and_used(controller, order, tmp_path, monkeypatch):
+    monkeypatch.setattr("patchfield.napari.adapting.POLL", 0.05)
+    adapting = Adapting(controller)
+    seen = []
+
+    def watch():
+        seen.append(adapting.standing)
+        if adapting.standing.phase is Phase.TRAINING:
+            adapting.stop()
+
+    adapting.changed.connect(watch)
+    adapting.start(order())
+    phases = list(dict.fromkeys(standing.phase for standing in seen))
+    assert phases == [Phase.STARTING, Phase.TRAINING, Phase.STOPPING, Phase.STOPPED], seen[-1].sentence
+    told = next(standing for standing in seen if standing.phase is Phase.TRAINING)
+    assert f"of\N{NO-BREAK SPACE}{STEPS} · loss" in told.sentence
+    assert told.sentence.endswith("left")
+    done = logged_steps(adapting.run)[-1]
+    assert told.progress.done <= done < STEPS
+    assert adapting.standing.sentence == f"Stopped after step {done} of {STEPS}."
+    file, written = TrainingRun.read(adapting.run.folder).images
+    assert file == (tmp_path / "steel.png").resolve()
+    assert read_image(written).planes == 2
+
+    later = another_session()
+    later.start(order())
+    assert "resume it, or choose another name" in later.standing.sentence
+    later = another_session()
+    later.look_for_unfinished(runs_folder())
+    assert later.standing.sentence == f"'mine' was interrupted at step {done} of {STEPS}."
+    names = []
+    later.finished.connect(names.append)
+    later.resume()
+    assert later.standing.phase is Phase.FINISHED, later.standing.sentence
+    assert names == ["mine"]
+    assert logged_steps(later.run) == list(range(STEPS + 1))
+    assert {"mine", "mine-student"} <= {weight.name for weight in models()}
+    assert load_backbone("mine", device="cpu").fingerprint != load_backbone("tiny", device="cpu").fingerprint
+
+    adapting.run, adapting.standing = later.run, later.standing
+    adapting.use()
+    assert adapting.in_use
+    (part,) = controller.target().field.recipes
+    assert part.backbone == "mine"
+    adapting.start(order())
+    assert adapting.standing.sentence == "There is a backbone 'mine' already: choose another name."
+
+
+def test_why_a_process_failed_is_one_sentence(controller, order):
+    adapting = Adapting(controller)
+    adapting.start(order(options={**SMALL, "crops.global_size": 224}))
+    assert adapting.standing.phase is Phase.FAILED
+    assert adapting.standing.sentence.startswith("None of 2 image(s) can be used; the first: ")
+    assert "smaller than a crop of 224" in adapting.standing.sentence
+    assert not adapting.can_resume
+    run = adapting.run
+    (run.folder / "status.json").unlink()
+    (run.folder / "process.log").write_text("Traceback (most recent call last):\nImportError: training needs yaml.\n")
+    assert run.why_it_failed(1) == "Training needs yaml."
+    assert "killed (signal 9)" in run.why_it_failed(-9)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"init": "filters"}, "'filters' cannot be adapted: a vision transformer is needed, such as tiny."),
+        ({"name": "../mine"}, "'../mine' cannot be a name"),
+        ({"name": "neco-small"}, "There is a backbone 'neco-small' already"),
+        ({"images": []}, "There is nothing to adapt to"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_at_once(controller, order, changes, sentence, weights):
+    adapting = Adapting(controller)
+    adapting.start(order(**changes))
+    assert adapting.standing.phase is Phase.FAILED
+    assert adapting.standing.sentence.startswith(sentence)
+    assert not (weights / "runs").exists()
+
+
+def test_what_is_not_installed_is_named_with_the_command_that_installs_it(controller, order, monkeypatch):
+    monkeypatch.setattr(adapt_order, "_is_installed", lambda name: name != "tensorboard")
+    adapting = Adapting(controller)
+    adapting.start(order())
+    assert "needs tensorboard: install with pip install 'napari-patchfield[training]'" in adapting.standing.sentence
+
+
+def test_other_peoples_folders_are_left_alone(controller, order, weights):
+    theirs = weights / "runs" / "mine" / "notes.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("ours")
+    adapting = Adapting(controller)
+    adapting.start(order())
+    assert "holds other files" in adapting.standing.sentence
+    assert [path.name for path in theirs.parent.iterdir()] == ["notes.txt"]
+
+
+def test_names_and_starts_that_are_offered(weights):
+    (weights / "tiny-adapted.safetensors").write_bytes((weights / "tiny.safetensors").read_bytes())
+    assert free_name("tiny") == "tiny-adapted-2"
+    assert free_name("steel 3 (x).tif") == "steel-3-x-.tif-adapted"
+    assert first_start("dinov2-small") == ("dinov2-small", "")
+    assert first_start("filters", "neco-base")[0] == "neco-base"
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.random.default_rng(0).random((40, 50)) > 0.5,
+        np.random.default_rng(1).integers(0, 9000, (3, 40, 50), np.uint16),
+        np.random.default_rng(2).integers(0, 255, (40, 50, 4), np.uint8),
+        np.random.default_rng(3).random((40, 50)),
+    ],
+    ids=["bits", "16-bit stack", "RGBA", "float64"],
+)
+def test_a_layer_is_written_as_the_model_sees_it(pixels, tmp_path):
+    layer = ViewerModel().add_image(pixels, rgb=pixels.shape[-1] == 4)
+    source = ImageSource(layer)
+    assert file_of(source) is None
+    planes = list(write_layer(source, tmp_path / "layer.tif"))
+    read = read_image(tmp_path / "layer.tif")
+    assert planes == list(range(1, read.planes + 1))
+    for number, index in enumerate(source.indices()):
+        np.testing.assert_allclose(read.at(number).model_image().whole(), source.seen(index).whole(), atol=0.01)
+
+
+def test_nothing_is_left_of_a_layer_that_was_given_up(tmp_path):
+    writing = write_layer(ImageSource(ViewerModel().add_image(np.ones((3, 40, 50)))), tmp_path / "layer.tif")
+    next(writing)
+    writing.close()
+    assert list(tmp_path.glob("*.tif")) == []
+
+
+WAITS = """
+import signal, sys, time
+from pathlib import Path
+def tidy(*_):
+    Path(sys.argv[1] + ".tidy").touch()
+    sys.exit(3)
+if sys.argv[2:]:
+    signal.signal(signal.SIGTERM, tidy)
+Path(sys.argv[1]).touch()
+while True:
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def leash(tmp_path, monkeypatch) -> list[str]:
+    """The command line of a module that waits until it is let go."""
+    (tmp_path / "waits.py").write_text(WAITS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    command = [sys.executable, "-P", "-m", "patchfield.napari.leash", str(tmp_path / "lock"), "waits"]
+    return [*command, str(tmp_path / "ready")]
+
+
+def test_the_process_ends_when_whoever_started_it_is_killed(leash, tmp_path):
+    start = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE); time.sleep(99)"
+    app = subprocess.Popen([sys.executable, "-c", start, *leash, "handles"])
+    wait_until((tmp_path / "ready").exists)
+    assert is_held(tmp_path / "lock")
+    second = subprocess.Popen(leash, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "still at work in this folder" in second.stderr.read()
+    assert second.wait() == 1
+    app.kill()
+    app.wait()
+    wait_until((tmp_path / "ready.tidy").exists)
+    wait_until(lambda: not is_held(tmp_path / "lock"))
+
+
+def test_a_process_that_has_no_answer_to_signals_yet_is_stopped_too(leash, tmp_path):
+    process = subprocess.Popen(leash, stdin=subprocess.PIPE)
+    wait_until((tmp_path / "ready").exists)
+    process.stdin.close()
+    assert process.wait(10) == STOPPED
