@@ -57,6 +57,16 @@ class FeaturesSection(Section):
         self.detail.setCurrentIndex(detail)
         self.show_cost()
 
+    def show_backbones(self) -> None:
+        """Make the list anew, because a backbone was trained; opened files stay in it."""
+        listed = [self.backbones.itemData(place) for place in range(self.backbones.count() - 1)]
+        self.backbones.clear()
+        self._fill()
+        for choice in listed:
+            if self._place_of(choice.backbone) < 0:
+                self.backbones.insertItem(self.backbones.count() - 1, choice.title, choice)
+        self.show_spec()
+
     def show_cost(self) -> None:
         """Memory and time of a plane's features, the time once it was measured."""
         current = self._controller.current

@@ -4,6 +4,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from patchfield.napari._qt.adapt_section import AdaptSection
 from patchfield.napari._qt.classes_section import ClassesSection
 from patchfield.napari._qt.features_section import FeaturesSection
 from patchfield.napari._qt.gui_thread import gui_thread
@@ -13,6 +14,7 @@ from patchfield.napari._qt.menus import Menus
 from patchfield.napari._qt.segment_section import SegmentSection
 from patchfield.napari._qt.status import StatusCard
 from patchfield.napari._qt.style import GAP, Section
+from patchfield.napari.adapting import Adapting
 from patchfield.napari.applying import Applying
 from patchfield.napari.controller import Controller
 from patchfield.napari.explorer import Explorer
@@ -42,6 +44,7 @@ class PatchfieldPanel(QWidget):
         self.applying = Applying(self.controller)
         self.tour = UnsureTour(self.controller)
         self.explorer = Explorer(self.controller)
+        self.adapting = Adapting(self.controller)
         self.keys = Keys(self.controller, self.tour)
         self.classes = ClassesSection(self.controller)
         self._closed = False
@@ -54,11 +57,12 @@ class PatchfieldPanel(QWidget):
         if self._closed:
             return
         self._closed = True
-        silence(self.applying, self.explorer, self.files)
+        silence(self.applying, self.explorer, self.adapting, self.files)
         self.keys.close()
         self.tour.close()
         self.explorer.close()
         self.applying.cancel()
+        self.adapting.close()
         self.controller.close()
 
     def event(self, event: QEvent) -> bool:
@@ -77,7 +81,9 @@ class PatchfieldPanel(QWidget):
         sections.setContentsMargins(0, 0, 4, 0)
         sections.setSpacing(2)
         self.look = LookSection(self.explorer)
-        for section in (self.image, self.features, self.classes, self.segment, self.look, _keys_section()):
+        self.adapt = AdaptSection(self.controller, self.adapting)
+        self.adapting.finished.connect(self.features.show_backbones)
+        for section in (self.image, self.features, self.classes, self.segment, self.look, self.adapt, _keys_section()):
             sections.addWidget(section)
         sections.addStretch()
         content = QWidget()

@@ -1,9 +1,8 @@
 """The top of the panel: what to do, and where things stand."""
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout
 
-from patchfield.napari._qt.style import GAP, row
+from patchfield.napari._qt.style import Card, wrapping
 from patchfield.napari.controller import Controller
 from patchfield.napari.states import State, Status
 
@@ -20,41 +19,17 @@ COLORS = {
     State.LIVE: "#3ecf8e",
     State.STALE: "#ff8a3d",
 }
-_CARD = "QFrame#patchfieldCard { background: rgba(128, 140, 160, 38); border-radius: 6px; }"
 
 
-class StatusCard(QFrame):
+class StatusCard(Card):
     """The guide until the first success, the state always, progress and its button when something goes on."""
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__()
+        super().__init__(self._press)
         self._controller = controller
-        self.setObjectName("patchfieldCard")
-        self.setStyleSheet(_CARD)
-        self.guide = QLabel(GUIDE)
-        self.guide.setWordWrap(True)
+        self.guide = wrapping(GUIDE)
         self.guide.setTextFormat(Qt.TextFormat.RichText)
-        self.dot = QLabel()
-        self.dot.setFixedSize(10, 10)
-        self.sentence = QLabel()
-        self.sentence.setWordWrap(True)
-        for label in (self.guide, self.sentence):
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        self.button = QPushButton()
-        self.button.clicked.connect(self._press)
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(4)
-        self.bar.setStyleSheet(
-            "QProgressBar { border: none; border-radius: 2px; background: rgba(128, 140, 160, 70); }"
-            "QProgressBar::chunk { border-radius: 2px; background: #f2b134; }"
-        )
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 8, 10, 8)
-        layout.setSpacing(GAP)
-        layout.addWidget(self.guide)
-        layout.addLayout(row(self.dot, self.sentence, self.button, stretch=1))
-        layout.addWidget(self.bar)
+        self.rows.insertWidget(0, self.guide)
         controller.status_changed.connect(self.show_status)
         self.show_status(controller.status)
 
@@ -63,18 +38,11 @@ class StatusCard(QFrame):
         stopped = status.state is State.STOPPED
         self.sentence.setText(status.sentence.partition(": ")[0] if stopped else status.sentence)
         self.sentence.setToolTip(status.sentence if stopped else "")
-        self.dot.setStyleSheet(f"background: {COLORS[status.state]}; border-radius: 5px;")
+        self.show_dot(COLORS[status.state])
         if status.state is State.LIVE:
             self.guide.hide()
-        self._show_progress(status)
+        self.show_progress(status.progress)
         self._show_button(status)
-
-    def _show_progress(self, status: Status) -> None:
-        self.bar.setVisible(status.progress is not None)
-        if status.progress is not None:
-            # A total of 0 makes Qt show that something goes on without saying how far it is.
-            self.bar.setRange(0, status.progress.total)
-            self.bar.setValue(status.progress.done)
 
     def _show_button(self, status: Status) -> None:
         stoppable = status.progress is not None

@@ -1,4 +1,4 @@
-"""What the sections have in common: headings, hints, icons, notifications for refused input."""
+"""What the sections have in common: headings, cards, hints, icons, notifications for refused input."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,11 +7,22 @@ from typing import Any
 from napari.resources import get_colorized_svg, get_icon_path
 from qtpy.QtCore import QByteArray, QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 from patchfield.errors import PatchfieldError
 from patchfield.napari.notices import tell
+from patchfield.napari.states import Progress
 
 GAP = 6
 LABEL_WIDTH = 64
@@ -19,6 +30,11 @@ GREY = "#8c939d"
 QWIDGETSIZE_MAX = 16777215
 ICON = QSize(16, 16)
 _HINT = f"color: {GREY}; font-size: 9pt;"
+_CARD = "QFrame#patchfieldCard { background: rgba(128, 140, 160, 38); border-radius: 6px; }"
+_BAR = """
+QProgressBar { border: none; border-radius: 2px; background: rgba(128, 140, 160, 70); }
+QProgressBar::chunk { border-radius: 2px; background: #f2b134; }
+"""
 _HEADING = "text-align: left; border: none; background: transparent; font-weight: 600; padding: 2px 0;"
 
 
@@ -50,13 +66,52 @@ class Section(QCollapsible):
         self.content().setMaximumHeight(QWIDGETSIZE_MAX if expanded else 0)
 
 
-def hint(text: str = "") -> QLabel:
-    """Small grey text that wraps."""
+class Card(QFrame):
+    """A rounded frame that says where things stand: a coloured dot, a sentence, a button, a thin progress bar."""
+
+    def __init__(self, pressed: Callable[[], None]) -> None:
+        super().__init__()
+        self.setObjectName("patchfieldCard")
+        self.setStyleSheet(_CARD)
+        self.dot = QLabel()
+        self.dot.setFixedSize(10, 10)
+        self.sentence = wrapping("")
+        self.button = QPushButton()
+        self.button.clicked.connect(pressed)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(4)
+        self.bar.setStyleSheet(_BAR)
+        self.rows = QVBoxLayout(self)
+        self.rows.setContentsMargins(10, 8, 10, 8)
+        self.rows.setSpacing(GAP)
+        self.rows.addLayout(row(self.dot, self.sentence, self.button, stretch=1))
+        self.rows.addWidget(self.bar)
+
+    def show_dot(self, color: str) -> None:
+        self.dot.setStyleSheet(f"background: {color}; border-radius: 5px;")
+
+    def show_progress(self, progress: Progress | None) -> None:
+        self.bar.setVisible(progress is not None)
+        if progress is not None:
+            # A total of 0 makes Qt show that something goes on without saying how far it is.
+            self.bar.setRange(0, progress.total)
+            self.bar.setValue(progress.done)
+
+
+def wrapping(text: str) -> QLabel:
+    """Text that wraps."""
     label = QLabel(text)
     label.setWordWrap(True)
-    label.setStyleSheet(_HINT)
     # A wrapping label otherwise asks for the width of its longest line, and the dock grows.
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def hint(text: str = "") -> QLabel:
+    """Small grey text that wraps."""
+    label = wrapping(text)
+    label.setStyleSheet(_HINT)
     return label
 
 
