@@ -43,7 +43,8 @@ def press(panel: PatchfieldPanel, qtbot) -> None:
 def test_a_backbone_is_adapted_listed_and_used(panel, qtbot):
     section, card = panel.adapt, panel.adapt.card
     assert section.start.currentData() == "tiny"
-    assert section.why.text() == "'filters' cannot be adapted: a vision transformer is needed, such as tiny."
+    selected = panel.controller.features.spec.backbone
+    assert section.why.text() == f"'{selected}' cannot be adapted: a vision transformer is needed, such as tiny."
     assert section.name.text() == "steel-adapted"
     assert card.isHidden()
     press(panel, qtbot)

@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 from napari.layers._source import layer_source
 
 from patchfield.backbones import export_checkpoint, load_backbone, models, random_vit
+from patchfield.errors import BackboneError
 from patchfield.images import read_image, write_image
 from patchfield.napari import adapt_order
 from patchfield.napari.adapt_order import Order, first_start, free_name
@@ -23,7 +24,7 @@ from patchfield.napari.leash import STOPPED, is_held
 from patchfield.napari.sources import ImageSource
 from patchfield.napari.training_run import TrainingRun, runs_folder
 
-STEPS = 20
+STEPS = 12
 SMALL = {
     "crops.global_size": 64,
     "crops.local_size": 32,
@@ -67,7 +68,7 @@ def order(two_phases, controller, tmp_path):
                 "init": "tiny",
                 "name": "mine",
                 "steps": STEPS,
-                "batch": 4,
+                "batch": 2,
                 "root": runs_folder(),
                 "options": SMALL,
                 **changes,
@@ -176,6 +177,28 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(contro
     adapting = Adapting(controller)
     adapting.start(order())
     assert "needs tensorboard: install with pip install 'napari-patchfield[training]'" in adapting.standing.sentence
+
+
+def test_a_backbone_that_is_not_here_is_downloaded_first(controller, order, monkeypatch):
+    def fetch(weight, progress):
+        progress(30_000_000, weight.size)
+        raise BackboneError("The network is gone.")
+
+    monkeypatch.setattr("patchfield.napari.adapting.fetch", fetch)
+    adapting = Adapting(controller)
+    sentences = []
+    adapting.changed.connect(lambda: sentences.append(adapting.standing.sentence))
+    adapting.start(order(init="neco-small"))
+    assert sentences[1:] == ["Downloading the backbone: 30 of 88 MB", "The network is gone."]
+    assert adapting.standing.phase is Phase.FAILED
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(controller, order, tmp_path):
+    (tmp_path / "file").touch()
+    adapting = Adapting(controller)
+    adapting.start(order(root=tmp_path / "file"))
+    assert adapting.standing.phase is Phase.FAILED
+    assert "folder cannot be used" in adapting.standing.sentence
 
 
 def test_other_peoples_folders_are_left_alone(controller, order, weights):

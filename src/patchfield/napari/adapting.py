@@ -8,11 +8,14 @@ from pathlib import Path
 
 from psygnal import Signal
 
+from patchfield.backbones import find_local
+from patchfield.backbones.download import fetch
+from patchfield.backbones.registry import find_weight
 from patchfield.errors import PatchfieldError
 from patchfield.napari.adapt_order import Order, planned
 from patchfield.napari.controller import Controller
 from patchfield.napari.features import FeatureSpec
-from patchfield.napari.jobs import Job, Slot
+from patchfield.napari.jobs import Job, Slot, reports
 from patchfield.napari.layer_files import write_layer
 from patchfield.napari.leash import STOPPED
 from patchfield.napari.sources import ImageSource
@@ -145,7 +148,8 @@ class Adapting:
 
     def _on_step(self, step: Progress | TrainingProcess | RunStatus | int) -> None:
         if isinstance(step, Progress):
-            self._tell(Standing(Phase.STARTING, f"Writing images: {step}", step))
+            what = "Downloading the backbone" if step.unit == "bytes" else "Writing images"
+            self._tell(Standing(Phase.STARTING, f"{what}: {step}", step))
         elif isinstance(step, TrainingProcess):
             self._process = step
             self._tell(Standing(Phase.STARTING, "Starting: loading backbone and images", Progress(0, 0, "steps")))
@@ -177,8 +181,10 @@ class Adapting:
 
     def _on_error(self, error: Exception) -> None:
         self._process = None
-        if isinstance(error, PatchfieldError | OSError):
+        if isinstance(error, PatchfieldError):
             self._tell(Standing(Phase.FAILED, str(error)))
+        elif isinstance(error, OSError):
+            self._tell(Standing(Phase.FAILED, f"The run's folder cannot be used ({error}): choose another one."))
         else:
             self._tell(Standing(Phase.FAILED, f"Adapting failed: {error}"))
             self._controller.on_error(error)
@@ -213,8 +219,9 @@ def _duration(seconds: float) -> str:
 
 
 def _begin(run: TrainingRun, layers: dict[Path, ImageSource]) -> Iterator[Progress | TrainingProcess | RunStatus | int]:
-    """Write what has no file, then train."""
+    """Download the backbone and write the images where that is still to do, then train."""
     run.write()
+    yield from _download(run.init)
     total = sum(len(list(source.indices())) for source in layers.values())
     before = 0
     for path, source in layers.items():
@@ -222,6 +229,16 @@ def _begin(run: TrainingRun, layers: dict[Path, ImageSource]) -> Iterator[Progre
             yield Progress(before + done, total, "planes")
         before += len(list(source.indices()))
     yield from _follow(run, resume=False)
+
+
+def _download(backbone: str) -> Iterator[Progress]:
+    """Here rather than in the process, so that it shows how far it is."""
+    weight = find_weight(backbone)
+    if weight is None or find_local(weight) is not None:
+        return
+    for kind, value in reports(lambda report: fetch(weight, progress=lambda *bytes_: report(bytes_))):
+        if kind == "report":
+            yield Progress(*value, "bytes")
 
 
 def _follow(run: TrainingRun, *, resume: bool) -> Iterator[TrainingProcess | RunStatus | int]:

@@ -97,6 +97,8 @@ class TrainingRun:
         """
         if self.is_resumable:
             raise AdaptationError(f"'{self.name}' was begun and is not done: resume it, or choose another name.")
+        if (self.folder / _CHECKPOINT).exists():
+            raise AdaptationError(f"{self.folder} holds a run that is done: choose another name.")
         if self.folder.is_dir() and any(self.folder.iterdir()) and TrainingRun.read(self.folder) is None:
             raise AdaptationError(f"{self.folder} holds other files: choose another name or folder.")
         settings: dict[str, Any] = {
@@ -115,8 +117,9 @@ class TrainingRun:
 
     @property
     def is_finished(self) -> bool:
-        """Whether its result is there."""
-        return (weights_folder() / f"{self.name}.safetensors").is_file()
+        """Whether it came to its end, or its result is there."""
+        told = _read_json(self.folder / _STATUS) or {}
+        return told.get("state") == "finished" or (weights_folder() / f"{self.name}.safetensors").is_file()
 
     @property
     def is_resumable(self) -> bool:
@@ -212,7 +215,7 @@ def runs_folder() -> Path:
 def unfinished_run(root: Path) -> TrainingRun | None:
     """The run below a folder that was interrupted last, and can go on."""
     found = [TrainingRun.read(path.parent) for path in root.glob(f"*/{SETTINGS}")]
-    waiting = [run for run in found if run is not None and run.is_resumable]
+    waiting = [run for run in found if run is not None and run.is_resumable and not run.is_at_work]
     return max(waiting, key=lambda run: (run.folder / _CHECKPOINT).stat().st_mtime, default=None)
 
 

@@ -187,6 +187,7 @@ class AdaptSection(Section):
 
     def _connect(self) -> None:
         controller, adapting = self._controller, self._adapting
+        self.toggled.connect(lambda _: adapting.look_for_unfinished(self._root))
         self.images.activated.connect(self._choose_images)
         self.name.textEdited.connect(self._name_by_hand)
         self.root.clicked.connect(self._choose_root)
