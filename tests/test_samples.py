@@ -53,6 +53,14 @@ def test_sixteen_bit_samples_use_their_bits():
     assert len(np.unique(load_sample("nuclei").image)) > 1000
 
 
+def test_every_number_is_another_microstructure():
+    first, again, other = (load_sample(f"microstructure-{number}") for number in (3, 3, 4))
+    np.testing.assert_array_equal(first.image, again.image)
+    assert first.image.shape != other.image.shape or (first.image != other.image).any()
+    with pytest.raises(ImageError, match="microstructure-7"):
+        load_sample("microstructure-x")
+
+
 def test_an_unknown_sample_is_named_with_the_known_ones():
     with pytest.raises(ImageError, match=r"'steel'.*alloy"):
         load_sample("steel")

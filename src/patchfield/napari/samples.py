@@ -1,8 +1,9 @@
 """Sample data for napari's File > Open Sample."""
 
+import secrets
 from typing import Any
 
-from patchfield.samples import load_sample
+from patchfield.samples import endless, load_sample
 
 LayerData = list[tuple[Any, dict[str, Any], str]]
 
@@ -32,6 +33,11 @@ def nuclei() -> LayerData:
 
 def foam() -> LayerData:
     return layer_data("foam")
+
+
+def microstructure() -> LayerData:
+    """Another one each time; the layer's name tells its number."""
+    return layer_data(f"{endless.NAME}-{secrets.randbelow(10**6)}")
 
 
 def cell() -> LayerData:

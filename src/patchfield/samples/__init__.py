@@ -7,7 +7,7 @@
 """
 
 from patchfield.errors import ImageError
-from patchfield.samples import bundled, generated
+from patchfield.samples import bundled, endless, generated
 from patchfield.samples.base import Sample, SampleEntry
 
 __all__ = ["Sample", "SampleEntry", "load_sample", "samples"]
@@ -18,6 +18,7 @@ _ENTRIES = (
     SampleEntry("fibres", "Fibre composite with pores (generated)", generated.fibres),
     SampleEntry("nuclei", "Fluorescent nuclei, 16-bit (generated)", generated.nuclei),
     SampleEntry("foam", "Tomogram of a foam, 8 slices, 16-bit (generated)", generated.foam),
+    SampleEntry(endless.NAME, "Random microstructure, each one another (generated)", endless.microstructure),
     SampleEntry("cell", "Floating cell, phase image (scikit-image)", bundled.floating_cell),
     SampleEntry("glands", "Stained glands, RGB histology (scikit-image)", bundled.stained_glands),
 )
@@ -31,6 +32,8 @@ def samples() -> tuple[SampleEntry, ...]:
 def load_sample(name: str) -> Sample:
     """Make a sample; the same name always gives the same pixels.
 
+    Besides those listed, ``microstructure-NUMBER`` for any number is a micrograph of a random material.
+
     Raises
     ------
     ImageError
@@ -39,4 +42,7 @@ def load_sample(name: str) -> Sample:
     for entry in _ENTRIES:
         if entry.name == name:
             return entry.make(entry)
+    random = endless.numbered(name)
+    if random is not None:
+        return random.make(random)
     raise ImageError(f"There is no sample {name!r}: choose from {', '.join(entry.name for entry in _ENTRIES)}.")
