@@ -59,7 +59,7 @@ def main() -> None:
     if not initial.exists():
         learn_filters(_collection(arguments), arguments.initial_steps, initial)
     rate = ["--optimiser.learning_rate", str(arguments.learning_rate)]
-    still = ["--optimiser.learning_rate", "0", "--optimiser.head_learning_rate", "0"]
+    still = ["--optimiser.learning_rate", "0", "--optimiser.head_learning_rate", "0", "--steps", "20"]
     runs = {f"seed {seed}": [*rate, "--seed", str(seed)] for seed in range(arguments.seeds)}
     runs["learning rate 0"] = [*still, "--seed", "0"]
     runs["shuffled targets"] = [*rate, "--seed", "0", "--loss.shuffled_targets", "true"]
