@@ -2,6 +2,7 @@
 
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
 
 from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.napari._qt.panel import PatchfieldPanel
@@ -71,3 +72,18 @@ def test_closing_the_panel_ends_the_process(panel, qtbot):
     panel.close_jobs()
     qtbot.waitUntil(lambda: not run.is_at_work, timeout=PATIENCE)
     assert not run.is_finished
+
+
+def test_images_can_be_all_that_are_open_or_a_folder(panel, two_phases, tmp_path, monkeypatch):
+    section = panel.adapt
+    panel.controller.viewer.add_image(two_phases(seed=1), name="other")
+    offered = [section.images.itemText(place) for place in range(section.images.count())]
+    assert offered == ["the current image", "all 2 open images", "Choose a folder…"]
+    section.images.setCurrentIndex(1)
+    assert [source.name for source in section.chosen_images()] == ["other", "steel"]
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "alloys"))
+    section.images.setCurrentIndex(2)
+    section.images.activated.emit(2)
+    assert section.images.currentText() == "folder alloys"
+    assert section.chosen_images() == tmp_path / "alloys"
+    assert section.name.text() == "alloys-adapted"

@@ -213,8 +213,8 @@ def test_other_peoples_folders_are_left_alone(controller, order, weights):
 
 def test_names_and_starts_that_are_offered(weights):
     (weights / "tiny-adapted.safetensors").write_bytes((weights / "tiny.safetensors").read_bytes())
-    assert free_name("tiny") == "tiny-adapted-2"
-    assert free_name("steel 3 (x).tif") == "steel-3-x-.tif-adapted"
+    assert free_name("tiny", runs_folder()) == "tiny-adapted-2"
+    assert free_name("steel 3 (x).tif", runs_folder()) == "steel-3-x-.tif-adapted"
     assert first_start("dinov2-small") == ("dinov2-small", "")
     assert first_start("filters", "neco-base")[0] == "neco-base"
 

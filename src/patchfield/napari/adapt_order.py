@@ -15,7 +15,7 @@ from patchfield.images import Contrast
 from patchfield.napari.backbone_choices import BackboneChoice, backbone_choices
 from patchfield.napari.layer_files import file_of
 from patchfield.napari.sources import ImageSource
-from patchfield.napari.training_run import AdaptationError, TrainingRun
+from patchfield.napari.training_run import AdaptationError, TrainingRun, runs_below
 
 STUDENT = "-student"
 """What the second of the two networks is called, after the name of the first."""
@@ -117,10 +117,10 @@ def expectation() -> str:
     return "Without a GPU expect an hour or more."
 
 
-def free_name(subject: str) -> str:
-    """A name for a backbone adapted to `subject` that is not taken."""
+def free_name(subject: str, root: Path) -> str:
+    """A name for a backbone adapted to `subject` that neither another one has, nor a run below `root`."""
     stem = re.sub(r"[^\w.+-]+", "-", subject).strip("-.") or "images"
-    taken = {weight.name for weight in models()}
+    taken = {weight.name for weight in models()} | runs_below(root)
     name, number = f"{stem}-adapted", 2
     while name in taken or f"{name}{STUDENT}" in taken:
         name, number = f"{stem}-adapted-{number}", number + 1

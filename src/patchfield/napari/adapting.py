@@ -236,9 +236,11 @@ def _download(backbone: str) -> Iterator[Progress]:
     weight = find_weight(backbone)
     if weight is None or find_local(weight) is not None:
         return
-    for kind, value in reports(lambda report: fetch(weight, progress=lambda *bytes_: report(bytes_))):
+    for kind, value in reports(
+        lambda report: fetch(weight, progress=lambda done, total: report(Progress(done, total, "bytes")))
+    ):
         if kind == "report":
-            yield Progress(*value, "bytes")
+            yield value
 
 
 def _follow(run: TrainingRun, *, resume: bool) -> Iterator[TrainingProcess | RunStatus | int]:

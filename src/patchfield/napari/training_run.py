@@ -212,6 +212,11 @@ def runs_folder() -> Path:
     return weights_folder() / "runs"
 
 
+def runs_below(root: Path) -> set[str]:
+    """The names of the runs in a folder that came as far as a checkpoint."""
+    return {path.parent.name for path in root.glob(f"*/{_CHECKPOINT}")}
+
+
 def unfinished_run(root: Path) -> TrainingRun | None:
     """The run below a folder that was interrupted last, and can go on."""
     found = [TrainingRun.read(path.parent) for path in root.glob(f"*/{SETTINGS}")]

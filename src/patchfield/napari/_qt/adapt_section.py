@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from enum import Enum, auto
 from pathlib import Path
 
 from qtpy.QtWidgets import (
@@ -25,7 +26,6 @@ from patchfield.napari.sources import ImageSource
 from patchfield.napari.training_run import runs_folder
 
 TITLE = "Adapt model"
-CURRENT, OPEN, FOLDER, CHOOSE = "the current image", "all {} open images", "folder {}", "Choose a folder…"
 COLORS = {
     Phase.STARTING: "#f2b134",
     Phase.TRAINING: "#f2b134",
@@ -35,6 +35,15 @@ COLORS = {
     Phase.FINISHED: "#3ecf8e",
 }
 INTRO = "Trains a vision transformer on your images, without labels, while you go on painting."
+
+
+class Images(Enum):
+    """What can be trained on."""
+
+    CURRENT = auto()
+    OPEN = auto()
+    FOLDER = auto()
+    CHOOSE = auto()
 
 
 class AdaptSection(Section):
@@ -61,14 +70,14 @@ class AdaptSection(Section):
         chosen = self.images.currentData()
         self.images.clear()
         if count:
-            self.images.addItem(CURRENT, CURRENT)
+            self.images.addItem("the current image", Images.CURRENT)
         if count > 1:
-            self.images.addItem(OPEN.format(count), OPEN)
+            self.images.addItem(f"all {count} open images", Images.OPEN)
         if self._folder is not None:
-            self.images.addItem(FOLDER.format(self._folder.name), FOLDER)
-        self.images.addItem(CHOOSE, CHOOSE)
-        self.images.setCurrentIndex(max(0, self.images.findData(chosen)) if chosen != CHOOSE else 0)
-        self.images.setToolTip(str(self._folder) if self.images.currentData() == FOLDER else "What is trained on")
+            self.images.addItem(f"folder {self._folder.name}", Images.FOLDER)
+        self.images.addItem("Choose a folder…", Images.CHOOSE)
+        self._choose(Images.CURRENT if chosen is Images.CHOOSE else chosen)
+        self.images.setToolTip("What is trained on" if self._folder is None else str(self._folder))
         self.show_name()
 
     def show_starts(self) -> None:
@@ -90,7 +99,7 @@ class AdaptSection(Section):
         current = self._controller.current
         of_layer = "" if current is None else Path(current.source.name).stem
         of_folder = "" if self._folder is None else self._folder.name
-        self.name.setText(free_name(of_folder if self.images.currentData() == FOLDER else of_layer))
+        self.name.setText(free_name(of_folder if self.images.currentData() is Images.FOLDER else of_layer, self._root))
 
     def show_root(self) -> None:
         """Say where runs are kept, and offer to go on with one that was interrupted there."""
@@ -130,7 +139,7 @@ class AdaptSection(Section):
 
     def _begin(self) -> None:
         order = Order(
-            self._chosen_images(),
+            self.chosen_images(),
             self.start.currentData(),
             self.name.text(),
             self.steps.value(),
@@ -139,13 +148,13 @@ class AdaptSection(Section):
         )
         self._adapting.start(order)
 
-    def _chosen_images(self) -> Path | Sequence[ImageSource]:
+    def chosen_images(self) -> Path | Sequence[ImageSource]:
         annotations, chosen = self._controller.annotations, self.images.currentData()
-        if chosen == FOLDER and self._folder is not None:
+        if chosen is Images.FOLDER and self._folder is not None:
             return self._folder
-        if chosen == OPEN:
+        if chosen is Images.OPEN:
             return [annotations.source_of(layer) for layer in annotations.choices]
-        return [] if annotations.current is None or chosen != CURRENT else [annotations.current.source]
+        return [] if annotations.current is None or chosen is not Images.CURRENT else [annotations.current.source]
 
     def _make_form(self) -> None:
         self.images, self.start = QComboBox(), QComboBox()
@@ -208,7 +217,7 @@ class AdaptSection(Section):
         self._named_by_hand = True
 
     def _choose_images(self) -> None:
-        if self.images.currentData() != CHOOSE:
+        if self.images.currentData() is not Images.CHOOSE:
             self.show_name()
             return
         chosen = QFileDialog.getExistingDirectory(self, "A folder of images")
@@ -216,8 +225,13 @@ class AdaptSection(Section):
             self._folder = Path(chosen)
         self.show_images()
         if chosen:
-            self.images.setCurrentIndex(self.images.findData(FOLDER))
+            self._choose(Images.FOLDER)
             self.show_name()
+
+    def _choose(self, images: Images | None) -> None:
+        """Select an entry, or the first one where it is not offered."""
+        places = [place for place in range(self.images.count()) if self.images.itemData(place) is images]
+        self.images.setCurrentIndex(places[0] if places else 0)
 
     def _choose_root(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Where checkpoints and logs are kept", str(self._root))
