@@ -32,7 +32,9 @@ ImageArguments = Annotated[
 OutputFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; made if needed.")]
 Backbones = Annotated[
     list[str] | None,
-    typer.Option("--backbone", "-b", help="Name (see `patchfield models`) or file; repeat it to join features."),
+    typer.Option(
+        "--backbone", "-b", help="Name (see `patchfield models`) or file, micro by default; repeat it to join features."
+    ),
 ]
 SamplingName = Annotated[
     str | None, typer.Option(help="Detail: fast, balanced (the default), fine, or hr-dv2 (17 views).")
@@ -51,14 +53,18 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 def demo(
     output: OutputFolder = Path("demo-output"),
     sample: Annotated[str, typer.Option(help="Which sample; a wrong name lists them.")] = "alloy",
-    backbone: Annotated[str, typer.Option("--backbone", "-b", help="Name or file of a backbone.")] = "filters",
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", "-b", help="Name or file; by default what the app begins with.")
+    ] = None,
     sampling: SamplingName = None,
 ) -> None:
     """Segment a shipped sample from its strokes and write pictures of every step."""
+    from patchfield.backbones import default_backbone
     from patchfield.headless.demo import demonstrate
     from patchfield.headless.terminal import Bars, say, stoppable
 
     with stoppable(output), Bars() as bars:
+        backbone = backbone or default_backbone()
         done = demonstrate(sample, output, backbone, sampling or "balanced", partial(bars, Path(sample)), bars.download)
     say(done.summary)
     say(f"Written to {output}: {', '.join(file.name for file in done.files)}")
@@ -208,7 +214,7 @@ def _pipeline(
 
     limits = contrast.split(",") if contrast is not None and "," in contrast else contrast or "auto"
     settings = ImageSettings(limits, channels.split(",") if channels is not None else None)  # type: ignore[arg-type]
-    return Pipeline.chosen(backbones or ["filters"], sampling or "balanced", settings, device, download)
+    return Pipeline.chosen(backbones or ["micro"], sampling or "balanced", settings, device, download)
 
 
 def _suffix(file_format: str) -> str:

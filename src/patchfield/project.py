@@ -114,7 +114,7 @@ class Project:
     """
 
     images: list[ProjectImage] = field(default_factory=list)
-    backbones: tuple[str, ...] = ("filters",)
+    backbones: tuple[str, ...] = ("micro",)
     sampling: str = "balanced"
     settings: ImageSettings = field(default_factory=ImageSettings)
     classes: dict[int, ClassInfo] = field(default_factory=dict)

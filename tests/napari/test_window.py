@@ -120,7 +120,7 @@ def test_the_panel_says_what_is(open_panel, settle, two_phases, paint_both):
     settle(panel, State.NEED_CLASSES)
     assert panel.image.images.currentText() == "steel"
     assert panel.image.description.text() == "grey · uint8 · 96 × 96"
-    assert panel.features.backbones.currentText() == "filters  (embedded)"
+    assert panel.features.backbones.currentText() == "micro  (embedded)"
     assert panel.features.detail.currentText() == "balanced"
     assert not panel.status.guide.isHidden()
     paint_both(panel.controller)

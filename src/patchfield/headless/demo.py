@@ -42,7 +42,7 @@ class Demonstration:
 def demonstrate(
     sample_name: str,
     folder: Path,
-    backbone_name: str = "filters",
+    backbone_name: str = "micro",
     sampling: str = "balanced",
     progress: Progress | None = None,
     download: Download | None = None,

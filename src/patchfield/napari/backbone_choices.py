@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchfield.backbones import RECOMMENDED, Weight, find_local, models
+from patchfield.backbones.registry import EMBEDDED, find_weight
 
 DETAILS = {
     "fast": "one look at the image",
@@ -44,10 +45,38 @@ class BackboneChoice:
 
 
 def backbone_choices() -> list[BackboneChoice]:
-    """The embedded filters, then what is on this machine, then what can be downloaded."""
+    """The embedded ones, then what is on this machine, then what can be downloaded."""
     known = models()
     here = [weight for weight in known if weight.source is None or find_local(weight) is not None]
     return [BackboneChoice.of_weight(weight) for weight in here + [weight for weight in known if weight not in here]]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A download that is worth its wait.
+
+    Attributes
+    ----------
+    backbone : str
+    title, gain : str
+        What a button says, and what the download brings and costs.
+    """
+
+    backbone: str
+    title: str
+    gain: str
+
+
+def offered(selected: str) -> Offer | None:
+    """The recommended transformer, while an embedded backbone is used and the weights are not here."""
+    weight = find_weight(RECOMMENDED)
+    if weight is None or selected not in {embedded.name for embedded in EMBEDDED} or find_local(weight) is not None:
+        return None
+    gain = (
+        "Learned from photographs: tells by shape and surroundings what texture alone does not. Needs seconds per "
+        f"megapixel on a GPU, tens of seconds on a processor · licence {weight.licence}"
+    )
+    return Offer(weight.name, f"Download {weight.name} ({weight.size / 1e6:.0f} MB)", gain)
 
 
 def _where(weight: Weight) -> str:

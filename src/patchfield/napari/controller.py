@@ -7,6 +7,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from psygnal import Signal
 
+from patchfield.backbones import default_backbone
 from patchfield.errors import ProbeError
 from patchfield.field import Region
 from patchfield.napari import layers
@@ -24,8 +25,6 @@ from patchfield.napari.states import Situation, Status, describe
 from patchfield.napari.updates import Drawn, Labelled, Show, Target
 from patchfield.probe import LinearProbe
 
-DEFAULT_FEATURES = FeatureSpec("filters", "balanced")
-
 
 class Controller:
     """What the panel shows and does; works on any ``ViewerModel``, with or without a display.
@@ -35,8 +34,8 @@ class Controller:
     viewer : ViewerModel
     runner : Runner
         Runs everything that takes longer than a frame.
-    spec : FeatureSpec
-        What features are made with at first.
+    spec : FeatureSpec, optional
+        What features are made with at first; by default a balanced look by the backbone to begin with.
     on_error : callable
         Is told every exception of a job.
 
@@ -75,13 +74,13 @@ class Controller:
         self,
         viewer: ViewerModel,
         runner: Runner,
-        spec: FeatureSpec = DEFAULT_FEATURES,
+        spec: FeatureSpec | None = None,
         on_error: Callable[[Exception], None] = tell,
     ) -> None:
         self.viewer, self.runner, self.on_error = viewer, runner, on_error
         self.annotations = Annotations(viewer, runner.later)
         self.classes = ClassTable()
-        self.features = Features(runner, spec)
+        self.features = Features(runner, spec or FeatureSpec(default_backbone(), "balanced"))
         self.live = Live(runner, self.classes)
         self.results = Results(viewer, self.classes)
         self.status: Status = describe(Situation())

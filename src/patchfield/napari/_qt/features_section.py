@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QSizePolicy
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QSizePolicy
 
 from patchfield.napari._qt.style import LABEL_WIDTH, Section, hint, row
-from patchfield.napari.backbone_choices import DETAILS, BackboneChoice, backbone_choices
+from patchfield.napari.backbone_choices import DETAILS, BackboneChoice, backbone_choices, offered
 from patchfield.napari.controller import Controller
 from patchfield.napari.features import FeatureSpec
 
@@ -24,6 +24,7 @@ class FeaturesSection(Section):
         self.backbones.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.backbones.setToolTip("The network (or filter bank) that describes each pixel")
         self.description = hint()
+        self.download, self.gain = QPushButton(), hint()
         self.detail = QComboBox()
         for place, (name, what) in enumerate(DETAILS.items()):
             self.detail.addItem(name, name)
@@ -33,6 +34,7 @@ class FeaturesSection(Section):
         self.cost = hint()
         self._lay_out()
         self.backbones.activated.connect(self._choose_backbone)
+        self.download.clicked.connect(self._take_offer)
         self.detail.activated.connect(self._choose_detail)
         controller.features.changed.connect(self.show_cost)
         controller.features.chosen.connect(self.show_spec)
@@ -50,6 +52,12 @@ class FeaturesSection(Section):
             place = self._place_of(spec.backbone)
         self.backbones.setCurrentIndex(place)
         self.description.setText(self.backbones.itemData(place).description)
+        offer = offered(spec.backbone)
+        for widget in (self.download, self.gain):
+            widget.setVisible(offer is not None)
+        if offer is not None:
+            self.download.setText(offer.title)
+            self.gain.setText(offer.gain)
         detail = self.detail.findData(spec.sampling)
         if detail < 0:
             self.detail.addItem(spec.sampling, spec.sampling)
@@ -83,6 +91,8 @@ class FeaturesSection(Section):
     def _lay_out(self) -> None:
         self.rows.addWidget(self.backbones)
         self.rows.addWidget(self.description)
+        self.rows.addWidget(self.download)
+        self.rows.addWidget(self.gain)
         label = QLabel("Detail")
         label.setFixedWidth(LABEL_WIDTH)
         self.rows.addLayout(row(label, self.detail, stretch=1))
@@ -105,6 +115,12 @@ class FeaturesSection(Section):
         backbone = self._ask_for_file() if choice is None else choice.backbone
         if backbone:
             self._controller.make_features(FeatureSpec(backbone, self._controller.features.spec.sampling))
+        self.show_spec()
+
+    def _take_offer(self) -> None:
+        offer = offered(self._controller.features.spec.backbone)
+        if offer is not None:
+            self._controller.make_features(FeatureSpec(offer.backbone, self._controller.features.spec.sampling))
         self.show_spec()
 
     def _choose_detail(self, place: int) -> None:
