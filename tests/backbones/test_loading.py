@@ -5,7 +5,7 @@ import timm
 import torch
 
 from patchfield import PatchfieldError, load_backbone, models
-from patchfield.backbones import RECOMMENDED, random_vit
+from patchfield.backbones import RECOMMENDED, default_backbone, random_vit
 from patchfield.backbones.registry import WEIGHTS, find_weight
 from patchfield.errors import BackboneError
 
@@ -46,10 +46,18 @@ def test_the_recommended_one_is_trained_with_registers_and_runs_without():
     assert weight.registers == 0
 
 
-def test_models_begin_with_the_embedded_one_and_have_unique_names():
+def test_models_begin_with_the_embedded_ones_and_have_unique_names():
     names = [weight.name for weight in models()]
-    assert names[0] == "filters"
-    assert len(names) == len(set(names)) == len(WEIGHTS) + 1
+    assert names[:2] == ["micro", "filters"]
+    assert len(names) == len(set(names)) == len(WEIGHTS) + 2
+
+
+def test_one_begins_with_the_recommended_transformer_only_where_it_is(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATCHFIELD_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr("patchfield.backbones.loading.find_local", lambda weight: None)
+    assert default_backbone() == "micro"
+    monkeypatch.setattr("patchfield.backbones.loading.find_local", lambda weight: tmp_path)
+    assert default_backbone() == RECOMMENDED
 
 
 def test_a_backbone_is_returned_as_it_is():
@@ -62,7 +70,7 @@ def test_a_backbone_is_returned_as_it_is():
     [
         ("dinov2-smal", "did you mean dinov2-small"),
         ("DINOv2-Base-Reg", "did you mean dinov2-base-reg"),
-        ("resnet50", "known names are filters, neco-small"),
+        ("resnet50", "known names are micro, filters, neco-small"),
         ("missing.pth", "There is no checkpoint file 'missing.pth'"),
     ],
 )

@@ -79,7 +79,7 @@ def test_crops_join_without_seams(file, monkeypatch):
     monkeypatch.setattr(Micro, "tile", 128)
     cut = pf.extract(image, backbone, "fast").dense()
     difference = np.abs(cut - whole).max(0) / whole.std()
-    assert np.median(difference) < 0.02
+    assert np.median(difference) < 0.05
 
 
 def test_sub_patch_phases_are_one_view_at_this_pitch(file, image):

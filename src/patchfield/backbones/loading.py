@@ -78,33 +78,14 @@ def load_backbone(
     if isinstance(backbone, Backbone):
         return backbone
     name = os.fspath(backbone)
-    if name == FILTERS.name:
-        return _load_filters(stride is not None or blocks is not None or attention or weights != "teacher")
-    student = weights == "student"
     if weights not in ("teacher", "student"):
         raise BackboneError(f"weights='{weights}' is unknown: give 'teacher' or 'student'.")
-    if attention and blocks is not None:
-        raise BackboneError("Attention maps are those of the last block: leave out blocks.")
-    own = _own_network(name)
-    if own is not None:
-        if stride is not None or blocks is not None or attention or student:
-            raise BackboneError(f"'{name}' takes no stride, blocks, weights or attention: choose a transformer.")
-        path, name = own
-        return Micro(read_micro(path), name, device, precision)
-    checkpoint, name = _read(name, student, progress)
-    vit = ViT(
-        checkpoint.spec,
-        checkpoint.state,
-        name,
-        stride=stride,
-        blocks=blocks,
-        device=device,
-        precision=precision,
-        options={"weights": weights} if student else {},
-        report=checkpoint.report,
-    )
-    _log.info("%s: %s", name, checkpoint.report)
-    return AttentionMaps(vit) if attention else vit
+    own = _load_own(name, device, precision)
+    if own is None:
+        return _load_vit(name, stride, blocks, weights, attention, device, precision, progress)
+    if stride is not None or blocks is not None or attention or weights != "teacher":
+        raise BackboneError(f"'{name}' takes no stride, blocks, weights or attention: choose a transformer for these.")
+    return own
 
 
 def models() -> list[Weight]:
@@ -133,25 +114,50 @@ def default_backbone() -> str:
     return RECOMMENDED if recommended is not None and find_local(recommended) is not None else MICRO.name
 
 
-def _load_filters(with_options: bool) -> Backbone:
-    if with_options:
-        raise BackboneError("'filters' takes no stride, blocks, weights or attention: choose a transformer for these.")
-    from patchfield.backbones.filters import FilterBank
+def _load_own(name: str, device: str | torch.device, precision: Precision) -> Backbone | None:
+    """The filter bank, or a network that ``training.episodes`` trained; None for the name or path of something else."""
+    if name == FILTERS.name:
+        from patchfield.backbones.filters import FilterBank
 
-    return FilterBank()
-
-
-def _own_network(name: str) -> tuple[Path, str] | None:
-    """The file of a network that ``training.episodes`` trained, and what the backbone will be called."""
+        return FilterBank()
     if name == MICRO.name:
-        return SHIPPED, name
+        return Micro(read_micro(SHIPPED), name, device, precision)
     exported = weights_folder() / f"{name}.safetensors"
-    path = Path(name).expanduser()
     if exported.is_file() and read_micro_header(exported):
-        return exported, name
+        return Micro(read_micro(exported), name, device, precision)
+    path = Path(name).expanduser()
     if path.suffix == ".safetensors" and path.is_file() and read_micro_header(path):
-        return path, str(path.resolve())
+        return Micro(read_micro(path), str(path.resolve()), device, precision)
     return None
+
+
+def _load_vit(
+    name: str,
+    stride: int | None,
+    blocks: int | Sequence[int] | None,
+    weights: Role,
+    attention: bool,
+    device: str | torch.device,
+    precision: Precision,
+    progress: Progress | None,
+) -> Backbone:
+    if attention and blocks is not None:
+        raise BackboneError("Attention maps are those of the last block: leave out blocks.")
+    student = weights == "student"
+    checkpoint, name = _read(name, student, progress)
+    vit = ViT(
+        checkpoint.spec,
+        checkpoint.state,
+        name,
+        stride=stride,
+        blocks=blocks,
+        device=device,
+        precision=precision,
+        options={"weights": weights} if student else {},
+        report=checkpoint.report,
+    )
+    _log.info("%s: %s", name, checkpoint.report)
+    return AttentionMaps(vit) if attention else vit
 
 
 def _read(name: str, student: bool, progress: Progress | None) -> tuple[Checkpoint, str]:

@@ -38,7 +38,7 @@ class MicroSpec:
     @property
     def coarsest(self) -> int:
         """Pixels that the sides of a crop must be a multiple of."""
-        return PITCH * 2 ** (len(self.widths) - 1)
+        return max(PITCH * 2 ** (len(self.widths) - 1), *(cell for cell, _ in _SURROUNDINGS))
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""
