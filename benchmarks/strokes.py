@@ -1,11 +1,12 @@
 """A few strokes on a third of a set's images: how well are these, and the others, segmented?
 
-    python benchmarks/strokes.py FOLDER [--backbone filters] [--sampling balanced] [--l2 L2] [--baselines]
+    python benchmarks/strokes.py FOLDER [--backbone micro] [--sampling balanced] [--l2 L2] [--baselines]
 
 FOLDER holds a folder for each set, with `image_NAME`, `mask_NAME`, `strokes_NAME` files. Of a set's images, sorted by
 name, every (n // 6)-th is used, at most six. The strokes of the first third train one probe; every image is segmented
 and scored by the mean IoU over the classes in its mask. The table has the mean over the images that gave strokes
-("same") and over the others ("other"). Give --backbone several times to join features.
+("same") and over the others ("other"). Give --backbone several times to compare, with | to join features
+(--backbone micro --backbone "micro|filters").
 
 Baselines, on request in the same run: a forest of 100 trees and a logistic regression (scikit-learn) on the classical
 features of scikit-image (`multiscale_basic_features`, widths 1 to 16) of the image stretched between its 0.5 and 99.5
@@ -121,12 +122,14 @@ def main() -> None:
     """Print one row per set, and their mean."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--backbone", action="append", help="name or file; several are joined")
+    parser.add_argument("--backbone", action="append", help="names or files, joined by |; repeat it to compare")
     parser.add_argument("--sampling", default="balanced")
     parser.add_argument("--l2", type=float, default=DEFAULT_L2, help="the probe's penalty")
     parser.add_argument("--baselines", action="store_true", help="forest and logistic regression, too")
     arguments = parser.parse_args()
-    methods: list[Method] = [Probe(arguments.backbone or ["filters"], arguments.sampling, arguments.l2)]
+    methods: list[Method] = [
+        Probe(joined.split("|"), arguments.sampling, arguments.l2) for joined in arguments.backbone or ["micro"]
+    ]
     if arguments.baselines:
         methods += baselines()
     table = {}
