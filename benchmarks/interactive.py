@@ -1,10 +1,11 @@
 """How live the live segmentation is: what a stroke costs, what a field takes, how long features need.
 
-    python benchmarks/interactive.py [--megapixels 1 16] [--views 17] [--gui]
+    python benchmarks/interactive.py [--megapixels 1 16] [--extract-megapixels 1] [--sampling hr-dv2]
 
-A ViT-S/14 with random weights serves, since time does not depend on their values. Every row runs in a process
-of its own, so that its peak memory is its own. The plain method (dense features, upsampled view by view, then
-multiplied by the probe's weights) runs beside it on the same tokens; compare ratios, machines differ.
+The embedded backbones are measured as they are; of transformers a ViT-S/14 with random weights, since time does not
+depend on their values. Every row runs in a process of its own, so that its peak memory is its own. The plain method
+(dense features, upsampled view by view, then multiplied by the probe's weights) runs beside it on the same tokens;
+compare ratios, machines differ.
 """
 
 import argparse
@@ -21,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from patchfield import LinearProbe
-from patchfield.backbones import Backbone
+from patchfield.backbones import Backbone, load_backbone
+from patchfield.backbones.registry import EMBEDDED
 from patchfield.backbones.vit import random_vit
 from patchfield.field import FeatureField, extract, extraction
 
@@ -51,7 +53,19 @@ def strokes(side: int, count: int) -> np.ndarray:
 
 def stroke_to_segmentation(megapixels: float, sampling: str) -> dict[str, float]:
     """Seconds from one more stroke to a new segmentation, its parts, and the bytes of the field."""
-    field = _field_of_random_tokens(megapixels, sampling)
+    return _answers_to_strokes(_field_of_random_tokens(megapixels, sampling))
+
+
+def embedded(megapixels: float, name: str) -> dict[str, float]:
+    """Seconds that the features of an embedded backbone take, and then a stroke."""
+    backbone, image = load_backbone(name), micrograph(megapixels)
+    extract(image[:256, :256], backbone)  # the first call of a network prepares its convolutions
+    start = time.perf_counter()
+    field = extract(image, backbone)
+    return {"features": time.perf_counter() - start, **_answers_to_strokes(field)}
+
+
+def _answers_to_strokes(field: FeatureField) -> dict[str, float]:
     side = field.shape[0]
     probe = LinearProbe()
     probe.fit([(field, strokes(side, 4))])
@@ -178,6 +192,17 @@ def report_extraction(console: Console, sizes: list[float], sampling: str) -> No
     console.print(table)
 
 
+def report_embedded(console: Console, sizes: list[float]) -> None:
+    table = Table("megapixels", "embedded", "features", "stroke to segmentation", "refit", "segment", "field")
+    for megapixels in sizes:
+        for weight in EMBEDDED:
+            ours = _in_own_process(embedded, megapixels, weight.name)
+            milliseconds = [f"{ours[part] * 1e3:.0f} ms" for part in ("total", "refit", "segment")]
+            row = [f"{megapixels:g}", weight.name, f"{ours['features']:.2f} s", *milliseconds]
+            table.add_row(*row, f"{ours['field'] / 1e6:.0f} MB")
+    console.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 16], help="image sizes (default: 1 16)")
@@ -186,6 +211,7 @@ def main() -> None:
     options = parser.parse_args()
     console = Console(width=140)
     console.print(f"{os.cpu_count()} cores, torch {torch.__version__} with {torch.get_num_threads()} threads, ViT-S/14")
+    report_embedded(console, options.extract_megapixels)
     report_strokes(console, options.megapixels)
     report_extraction(console, options.extract_megapixels, options.sampling)
 

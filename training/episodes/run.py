@@ -258,4 +258,5 @@ def _uses_bfloat16(settings: EpisodeSettings, device: torch.device) -> bool:
         return settings.precision == "bf16"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported()  # elsewhere bfloat16 is emulated, slower than float32
+    # Elsewhere bfloat16 is emulated, slower than float32. Older versions of torch cannot tell.
+    return getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
