@@ -139,12 +139,12 @@ def test_the_estimate_is_what_the_field_takes(patch_means, noise):
 
 
 def test_the_tokens_of_a_very_large_image_lie_on_disk(patch_means, noise, monkeypatch):
-    in_memory = extract(noise, patch_means((2, 2, 4), tile=40), "phases(2)")
+    in_memory = extract(noise, patch_means((4, 4, 4), tile=40), "phases(2)")
     files = []
     monkeypatch.setattr(store, "_ON_DISK_FROM", 1000)
     opened = lambda **_: files.append(TemporaryFile()) or files[-1]  # noqa: E731, SIM115
     monkeypatch.setattr(store.tempfile, "TemporaryFile", opened)
-    on_disk = extract(noise, patch_means((2, 2, 4), tile=40), "phases(2)")
+    on_disk = extract(noise, patch_means((4, 4, 4), tile=40), "phases(2)")
     assert len(files) == 4
     assert all(file.closed for file in files)
     np.testing.assert_array_equal(on_disk.dense(), in_memory.dense())

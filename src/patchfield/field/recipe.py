@@ -1,6 +1,8 @@
 """How a field was made, so that it can be made again of another image."""
 
+import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -10,6 +12,7 @@ from patchfield.field.axis import Interpolation
 from patchfield.images import ImageSettings
 
 if TYPE_CHECKING:
+    from patchfield.backbones import Backbone
     from patchfield.field.field import FeatureField
 
 
@@ -47,15 +50,9 @@ class Recipe:
         FieldError
             When the backbone of that name is no longer the one that was used.
         """
-        from patchfield.backbones import load_backbone
         from patchfield.field.extract import extract
 
-        backbone = load_backbone(self.backbone, **self.options)
-        if backbone.fingerprint != self.fingerprint:
-            raise FieldError(
-                f"The weights called '{self.backbone}' here (fingerprint {backbone.fingerprint}) are not those the "
-                f"features were made with ({self.fingerprint}): load the original file, or train again."
-            )
+        backbone = _loaded(self.backbone, self.fingerprint, json.dumps(self.options))
         contrast, channels = self.image.contrast, self.image.channels
         return extract(image, backbone, self.sampling, self.interpolation, contrast, channels)
 
@@ -81,3 +78,17 @@ class Recipe:
             interpolation=cast(Interpolation, values["interpolation"]),
             image=ImageSettings.from_json(values["image"]),
         )
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, fingerprint: str, options: str) -> "Backbone":
+    """The backbone that a field was made with; kept, because a recipe is rarely used for one image alone."""
+    from patchfield.backbones import load_backbone
+
+    backbone = load_backbone(name, **json.loads(options))
+    if backbone.fingerprint != fingerprint:
+        raise FieldError(
+            f"The weights called '{name}' here (fingerprint {backbone.fingerprint}) are not those the features were "
+            f"made with ({fingerprint}): load the original file, or train again."
+        )
+    return backbone
