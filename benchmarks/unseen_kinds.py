@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from strokes import Probe, Scores, baselines, print_table, split
+from strokes import Method, Probe, Scores, baselines, print_table, split
 
 from patchfield.evaluate.labelled import LabelledSet, labelled_sets
 from patchfield.probe.linear import DEFAULT_L2
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("flags", nargs="*", help="of training.episodes")
     arguments = parser.parse_args()
     sets = {each.name: each for each in labelled_sets(arguments.labels)}
-    methods = [Probe(["filters"], "fast", DEFAULT_L2), baselines()[0]]
+    methods: list[Method] = [Probe(["filters"], "fast", DEFAULT_L2), baselines()[0]]
     columns = [Probe(["filters"], "fast", DEFAULT_L2), *methods]
     columns[0].name = "micro, trained without the set"
     table: dict[str, list[Scores]] = {}
@@ -44,7 +44,7 @@ def main() -> None:
     print_table(columns, dict(sorted(table.items())))
 
 
-def scored(each: LabelledSet, method: Probe) -> Scores:
+def scored(each: LabelledSet, method: Method) -> Scores:
     """Mean IoU of the images that give strokes, and of the others."""
     print(f"{each.name}: {method.name}", file=sys.stderr)
     return method.scores(*split(each.images))
