@@ -137,7 +137,7 @@ def test_turning_live_on_again_catches_up(painted, stroke):
 def test_probability_and_uncertainty_take_the_place_of_the_segmentation(painted, stroke):
     painted.show(Show.PROBABILITY, 2)
     probability = painted.current.result(Role.PROBABILITY)
-    assert probability.data[48, 80] > 0.9 > 0.1 > probability.data[48, 10]
+    assert probability.data[50, 68] > 0.9 > 0.1 > probability.data[50, 20], "on the strokes"
     painted.show(Show.UNCERTAINTY)
     shown = {layers.role(layer) for layer in painted.viewer.layers if layers.is_ours(layer) and layer.visible}
     assert shown == {Role.LABELS, Role.UNCERTAINTY}
