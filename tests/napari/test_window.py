@@ -9,6 +9,7 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
+from patchfield.backbones import RECOMMENDED
 from patchfield.napari import layers
 from patchfield.napari.layers import Role
 from patchfield.napari.reader import PLUGIN
@@ -228,3 +229,14 @@ def test_a_probe_that_is_dropped_on_napari_is_loaded(open_panel, settle, two_pha
     settle(panel)
     assert panel.controller.classes[2].name == "pore"
     assert len(viewer.layers) == count
+
+
+def test_the_download_is_offered_beside_what_is_embedded_until_it_is_here(open_panel, monkeypatch, tmp_path):
+    _, panel = open_panel()
+    section = panel.features
+    assert section.download.text().startswith(f"Download {RECOMMENDED} (")
+    assert not section.download.isHidden()
+    monkeypatch.setattr("patchfield.napari.backbone_choices.find_local", lambda weight: tmp_path)
+    section.show_spec()
+    assert section.download.isHidden()
+    assert section.gain.isHidden()

@@ -73,8 +73,8 @@ def offered(selected: str) -> Offer | None:
     if weight is None or selected not in {embedded.name for embedded in EMBEDDED} or find_local(weight) is not None:
         return None
     gain = (
-        "Learned from photographs: tells by shape and surroundings what texture alone does not. Needs seconds per "
-        f"megapixel on a GPU, tens of seconds on a processor · licence {weight.licence}"
+        "Tells by shape what texture does not. Seconds per megapixel on a GPU, tens of seconds without · licence "
+        f"{weight.licence}"
     )
     return Offer(weight.name, f"Download {weight.name} ({weight.size / 1e6:.0f} MB)", gain)
 
