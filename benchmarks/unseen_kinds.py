@@ -62,7 +62,7 @@ def trained(fold: list[str], number: int, arguments: argparse.Namespace) -> Path
         config = folder / "recipe.yaml"
         config.write_text(yaml.safe_dump(recipe))
         command = [sys.executable, "-m", "training.episodes", "--config", str(config), "--resume", "true"]
-        command += ["--labels", f'["{arguments.labels}"]', "--textures", f'["{arguments.textures}"]']
+        command += ["--labels", str(arguments.labels), "--textures", str(arguments.textures)]
         command += ["--output", str(folder), "--name", f"micro-without-{fold[0]}", *arguments.flags]
         subprocess.run(command, check=True)
     return network

@@ -41,10 +41,10 @@ class EpisodeSettings:
     ----------
     output : Path
         Folder for the trained network, checkpoints and logs.
-    labels : list of Path
+    labels : Path or list of Path
         Folders of labelled images (image_NAME with mask_NAME beside it, or folders images and masks), or folders of
         such folders. None at all trains on generated images alone.
-    textures : list of Path
+    textures : Path or list of Path
         Folders of unlabelled images; images of one kind lie in one folder.
     held_out : list of str
         Images that are not trained on: names of files or folders with * as wildcard, such as "steel/*".
@@ -87,8 +87,8 @@ class EpisodeSettings:
     """
 
     output: Path
-    labels: list[Path] = field(default_factory=list)
-    textures: list[Path] = field(default_factory=list)
+    labels: Path | list[Path] = field(default_factory=list)
+    textures: Path | list[Path] = field(default_factory=list)
     held_out: list[str] = field(default_factory=list)
     name: str | None = None
     init: str | None = None
@@ -131,6 +131,14 @@ class EpisodeSettings:
         for requirement, violated in problems.items():
             if violated:
                 raise TrainingError(f"these settings cannot be run: {requirement}.")
+
+    @property
+    def label_folders(self) -> list[Path]:
+        return self.labels if isinstance(self.labels, list) else [self.labels]
+
+    @property
+    def texture_folders(self) -> list[Path]:
+        return self.textures if isinstance(self.textures, list) else [self.textures]
 
     @property
     def model_name(self) -> str:

@@ -51,7 +51,7 @@ def train(settings: EpisodeSettings, console: Console | None = None) -> Outcome:
 
     Examples
     --------
-    >>> train(EpisodeSettings(output="mine", labels=["labelled"]))                              # doctest: +SKIP
+    >>> train(EpisodeSettings(output="mine", labels=Path("labelled")))                              # doctest: +SKIP
     """
     console = console or Console(stderr=True)
     check_name(settings.model_name)
@@ -80,14 +80,14 @@ def find_sources(settings: EpisodeSettings, console: Console) -> list[tuple[Sour
     """Where the episodes come from, and how often."""
     sources: list[tuple[Source, float]] = []
     shares = settings.shares
-    if settings.labels and shares.labelled:
+    if settings.label_folders and shares.labelled:
         sets = _labelled(settings)
         count = sum(map(len, sets))
         console.print(f"{count} labelled image(s) in {len(sets)} set(s)", highlight=False)
         sources.append((LabelledSource(sets, settings.magnification), shares.labelled))
     if shares.synthetic:
         sources.append((SyntheticSource(settings.magnification), shares.synthetic))
-    if settings.textures and shares.collages:
+    if settings.texture_folders and shares.collages:
         kinds = _textures(settings)
         console.print(f"{sum(map(len, kinds))} unlabelled image(s) of {len(kinds)} kind(s)", highlight=False)
         sources.append((CollageSource(kinds, settings.magnification), shares.collages))
@@ -214,13 +214,13 @@ def _export(settings: EpisodeSettings, net: MicroNet) -> Path:
 def _labelled(settings: EpisodeSettings) -> list[list[LabelledImage]]:
     """Labelled images by set, without those held out and those without masks."""
     sets = []
-    for folder in settings.labels:
+    for folder in settings.label_folders:
         for images in labelled_images(folder).values():
             kept = [each for each in images if each.mask and not _is_held_out(each.image, settings.held_out)]
             if kept:
                 sets.append(kept)
     if not sets:
-        folders = ", ".join(map(str, settings.labels))
+        folders = ", ".join(map(str, settings.label_folders))
         raise TrainingError(f"no image of {folders} has a mask that may be trained on: see --labels and --held-out.")
     return sets
 
@@ -228,7 +228,7 @@ def _labelled(settings: EpisodeSettings) -> list[list[LabelledImage]]:
 def _textures(settings: EpisodeSettings) -> list[list[Path]]:
     """Unlabelled images by the folder that they lie in."""
     kinds: dict[Path, list[Path]] = {}
-    for path in image_files(settings.textures):
+    for path in image_files(settings.texture_folders):
         if not _is_held_out(path, settings.held_out):
             kinds.setdefault(path.parent, []).append(path)
     if not kinds:

@@ -150,7 +150,7 @@ def test_the_command_line_trains_from_a_file_of_settings(micrographs, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--labels", '["nowhere"]'], "nowhere is not a folder"),
+        (["--labels", "nowhere"], "nowhere is not a folder"),
         (["--side", "100"], "side must be a multiple of 16"),
         (["--shares.synthetic", "0"], "nothing to train on"),
         (["--name", "filters"], "is the name of a published backbone"),
