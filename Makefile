@@ -55,7 +55,7 @@ $(VENV)/.core: pyproject.toml Makefile $(VENV)/.made
 	@touch $@
 
 $(VENV)/.app: $(VENV)/.core
-	$(INSTALL) --editable '.[app]'
+	$(INSTALL) --editable '.[app,training]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.app
