@@ -12,6 +12,9 @@ from training.episodes.sources import Source, paintable
 from training.episodes.strokes import StrokeSettings, paint
 
 _TRIES = 20
+_ANOTHER = 2**40
+"""Added to the number of an episode whose source found no two classes: beyond all numbers of a run."""
+
 _MERGED = 0.25
 """Share of the episodes of more than two classes in which two are merged: more tasks from the same masks."""
 
@@ -43,14 +46,16 @@ class EpisodeDataset(Dataset[Episodes]):
         self._side, self._strokes, self._light, self._seed = side, strokes, light, seed
 
     def __getitem__(self, index: int) -> Episodes:
-        rng = np.random.default_rng([self._seed, index])
-        source = self._sources[rng.choice(len(self._sources), p=self._shares)]
-        for _ in range(_TRIES):
-            pair = source.pair(self._side, rng)
-            masks = _chosen_classes(pair.masks, rng)
-            if masks is not None:
-                return self._episode(Pair(pair.images, masks), rng)
-        return self[index + 2**40]
+        attempt = index
+        while True:
+            rng = np.random.default_rng([self._seed, attempt])
+            source = self._sources[rng.choice(len(self._sources), p=self._shares)]
+            for _ in range(_TRIES):
+                pair = source.pair(self._side, rng)
+                masks = _chosen_classes(pair.masks, rng)
+                if masks is not None:
+                    return self._episode(Pair(pair.images, masks), rng)
+            attempt += _ANOTHER
 
     def _episode(self, pair: Pair, rng: np.random.Generator) -> Episodes:
         images = relight(pair.images, self._light, rng)

@@ -15,6 +15,7 @@ from patchfield.samples.microstructure.geometry import Geometry, Layers, LevelSe
 from training.episodes.magnify import crop_of
 from training.episodes.scene import Mask, Pair, Pixels
 
+MOST_CLASSES = 255
 _TRIES = 12
 _LEAST_SHARE = 0.004
 """A class that is to be painted covers at least this share of the first image."""

@@ -160,3 +160,21 @@ def test_the_command_line_trains_from_a_file_of_settings(micrographs, tmp_path):
 def test_what_cannot_be_run_is_said_in_one_sentence(flags, sentence, tmp_path, capsys):
     assert main([*flags, "--output", str(Path(tmp_path) / "run"), "--steps", "1", "--workers", "0"]) == 1
     assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("mask", "sentence"),
+    [(np.full((80, 80), 1), "holds two classes"), (np.arange(6400).reshape(80, 80) // 8, "holds the label 799")],
+)
+def test_masks_that_say_nothing_about_classes_are_refused_before_training(mask, sentence, settings, tmp_path):
+    Image.fromarray(np.zeros((80, 80), np.uint8)).save(tmp_path / "image_a.png")
+    Image.fromarray(mask.astype(np.uint16)).save(tmp_path / "mask_a.png")
+    with pytest.raises(PatchfieldError, match=sentence):
+        find_sources(replace(settings, labels=tmp_path), QUIET)
+
+
+def test_textures_that_cannot_be_read_are_left_out(settings, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    run = replace(settings, textures=[*settings.texture_folders, tmp_path])
+    collages = find_sources(run, QUIET)[-1][0]
+    assert "broken.png" not in [path.name for kind in collages.kinds for path in kind]
