@@ -1,6 +1,7 @@
 """The filter bank: intensities, edges, ridges, texture and context of each pixel at scales from 1 to 32 pixels."""
 
 import hashlib
+from collections.abc import Sequence
 from math import cos, pi, sin
 
 import torch
@@ -75,9 +76,8 @@ class FilterBank(Backbone):
     def __init__(self, statistics: ImageStatistics | None = None) -> None:
         self.options = {}
         self._statistics = statistics or ImageStatistics()
-        described = self._describe(torch.zeros(1, 3, COARSEST, COARSEST))
-        self.levels = tuple(Level(pitch, pitch, len(planes)) for pitch, planes in described.items())
-        self.channel_names = tuple(name for planes in described.values() for name in planes)
+        self.levels = LEVELS
+        self.channel_names = tuple(name for names in _NAMES.values() for name in names)
         digest = hashlib.sha256(repr((VERSION, self.channel_names)).encode())
         self.fingerprint = digest.hexdigest()[:16]
 
@@ -88,29 +88,46 @@ class FilterBank(Backbone):
     @torch.inference_mode()
     def encode(self, batch: Tensor) -> list[Tensor]:
         """Channels of a batch of crops; see :meth:`patchfield.backbones.base.Backbone.encode`."""
-        described = self._describe(batch.to(self.device))
-        return [torch.stack(list(planes.values()), dim=1) for planes in described.values()]
+        return describe(self._statistics.normalised(batch.to(self.device)), self._statistics.energies)
 
-    def _describe(self, batch: Tensor) -> dict[int, dict[str, Tensor]]:
-        """Planes (B, h / pitch, w / pitch) by pitch and name."""
-        colours = self._statistics.normalised(batch)
-        grey = colours.mean(1)
-        scales = scale_space(grey)
-        energies = dict(zip(EDGE_SIGMAS, self._statistics.energies, strict=True))
-        channels = _Channels()
-        channels.add("intensity", grey, 1, 1)
-        _add_tones(channels, scales[1])
-        _add_colours(channels, colours)
-        for scale in scales.values():
-            channels.add(f"intensity, {scale.sigma} px", scale.plane, scale.pitch, stored_pitch(scale.sigma))
-        for sigma in EDGE_SIGMAS:
-            _add_edges(channels, scales[sigma], energies[sigma])
-        _add_texture(channels, scales[1], energies[1])
-        _add_relative(channels, scales, grey)
-        for sigma in _BLOB_SIGMAS:
-            _add_blobs(channels, scales[sigma], energies[sigma])
-        _add_lines(channels, scales[2], energies[2])
-        return channels.by_pitch
+
+def describe(colours: Tensor, energies: Sequence[float] | Tensor) -> list[Tensor]:
+    """All channels of some images, on any device.
+
+    Parameters
+    ----------
+    colours : Tensor (B, 3, h, w) float32
+        Counted from the image's median in units of its contrast; both sides are multiples of `COARSEST`.
+    energies : sequence of float, or Tensor (len(EDGE_SIGMAS), B, 1, 1)
+        Mean gradient of all images, or of each, at each of `EDGE_SIGMAS`.
+
+    Returns
+    -------
+    list of Tensor (B, channels, h / pitch, w / pitch) float32
+        One for each of `LEVELS`.
+    """
+    return [torch.stack(list(planes.values()), dim=1) for planes in _planes(colours, energies).values()]
+
+
+def _planes(colours: Tensor, energies: Sequence[float] | Tensor) -> dict[int, dict[str, Tensor]]:
+    """Planes (B, h / pitch, w / pitch) by pitch, finest first, and name."""
+    grey = colours.mean(1)
+    scales = scale_space(grey)
+    energy = dict(zip(EDGE_SIGMAS, energies, strict=True))
+    channels = _Channels()
+    channels.add("intensity", grey, 1, 1)
+    _add_tones(channels, scales[1])
+    _add_colours(channels, colours)
+    for scale in scales.values():
+        channels.add(f"intensity, {scale.sigma} px", scale.plane, scale.pitch, stored_pitch(scale.sigma))
+    for sigma in EDGE_SIGMAS:
+        _add_edges(channels, scales[sigma], energy[sigma])
+    _add_texture(channels, scales[1], energy[1])
+    _add_relative(channels, scales, grey)
+    for sigma in _BLOB_SIGMAS:
+        _add_blobs(channels, scales[sigma], energy[sigma])
+    _add_lines(channels, scales[2], energy[2])
+    return channels.by_pitch
 
 
 class _Channels:
@@ -142,7 +159,7 @@ def _add_colours(channels: _Channels, colours: Tensor) -> None:
             channels.add(f"{name}, {sigma} px", smooth(pool(plane, pitch), 1), pitch, pitch)
 
 
-def _add_edges(channels: _Channels, scale: Scale, energy: float) -> None:
+def _add_edges(channels: _Channels, scale: Scale, energy: float | Tensor) -> None:
     """Gradient and curvatures: edges, ridges, valleys, blobs. Roots tame the long tails of energies."""
     kept = stored_pitch(scale.sigma)
     edge = (gradient_magnitude(scale) / energy).sqrt_()
@@ -152,7 +169,7 @@ def _add_edges(channels: _Channels, scale: Scale, energy: float) -> None:
         channels.add(f"{name} curvature, {scale.sigma} px", plane, scale.pitch, kept)
 
 
-def _add_texture(channels: _Channels, scale: Scale, energy: float) -> None:
+def _add_texture(channels: _Channels, scale: Scale, energy: float | Tensor) -> None:
     """Eigenvalues of the structure tensor: how much fine structure there is around, and whether it has a direction.
 
     (Förstner & Gülch 1987; Bigün & Granlund 1987.)
@@ -182,7 +199,7 @@ def _add_relative(channels: _Channels, scales: dict[int, Scale], grey: Tensor) -
             channels.add(f"relative edge, {within}", (edge / spread).sqrt_(), pitch, pitch)
 
 
-def _add_blobs(channels: _Channels, scale: Scale, energy: float) -> None:
+def _add_blobs(channels: _Channels, scale: Scale, energy: float | Tensor) -> None:
     """How much of the surroundings is bright, and how much dark, structure of this scale."""
     larger, smaller = scale.curvatures()
     laplacian = (larger + smaller) / energy
@@ -194,7 +211,7 @@ def _add_blobs(channels: _Channels, scale: Scale, energy: float) -> None:
                 channels.add(f"{name} spots, {scale.sigma} px within {sigma} px", plane, pitch, stored_pitch(sigma))
 
 
-def _add_lines(channels: _Channels, scale: Scale, energy: float) -> None:
+def _add_lines(channels: _Channels, scale: Scale, energy: float | Tensor) -> None:
     """Membranes: means over lines of all directions, relative to the point itself: extremes and root mean square."""
     plane = scale.on(2)
     means = line_means(plane, _lines(_LINE_LENGTH, _LINE_ANGLES)) - plane
@@ -212,3 +229,11 @@ def _lines(length: int, angles: int) -> list[list[tuple[int, int]]]:
 
 def _signed_root(values: Tensor) -> Tensor:
     return values.sign() * values.abs().sqrt_()
+
+
+_NAMES = {
+    pitch: tuple(planes)
+    for pitch, planes in _planes(torch.zeros(1, 3, COARSEST, COARSEST), ImageStatistics().energies).items()
+}
+LEVELS = tuple(Level(pitch, pitch, len(names)) for pitch, names in _NAMES.items())
+"""The grids of the bank."""

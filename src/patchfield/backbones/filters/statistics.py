@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from patchfield.backbones.contrast import ImageContrast, measure_contrast
 from patchfield.backbones.filters.scales import EDGE_SIGMAS, gradient_magnitude, scale_space
@@ -41,15 +42,21 @@ def measure(image: ModelImage) -> ImageStatistics:
     return ImageStatistics(**asdict(contrast), energies=_energies(image, contrast))
 
 
+def mean_gradients(colours: Tensor) -> Tensor:
+    """Mean scale-normalised gradient of images (B, 3, h, w) at each of `EDGE_SIGMAS`, (len(EDGE_SIGMAS), B)."""
+    scales = scale_space(colours.mean(1))
+    means = torch.stack([gradient_magnitude(scales[sigma]).mean((1, 2)) for sigma in EDGE_SIGMAS])
+    return means.clamp(min=_LEAST_ENERGY)
+
+
 def _energies(image: ModelImage, contrast: ImageContrast) -> tuple[float, ...]:
     rows, columns = (_window_pixels(size) for size in image.shape)
     totals = np.zeros(len(EDGE_SIGMAS))
     for down in rows:
         for right in columns:
             crop = torch.from_numpy(image.crop(down, right)).permute(2, 0, 1)[None]
-            scales = scale_space(contrast.normalised(crop).mean(1))
-            totals += [float(gradient_magnitude(scales[sigma]).mean()) for sigma in EDGE_SIGMAS]
-    return tuple(np.maximum(totals / (len(rows) * len(columns)), _LEAST_ENERGY).tolist())
+            totals += mean_gradients(contrast.normalised(crop))[:, 0].numpy()
+    return tuple((totals / (len(rows) * len(columns))).tolist())
 
 
 def _window_pixels(size: int) -> list[NDArray[np.int64]]:
