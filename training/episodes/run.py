@@ -4,28 +4,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import track
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from patchfield.backbones import load_backbone, weights_folder
 from patchfield.backbones.micro import SHIPPED, MicroNet, read_micro, write_micro
-from patchfield.evaluate.labelled import LabelledImage, labelled_images
-from patchfield.images import ImageSettings, read_labels
 from training.checkpoint import FILE, read_checkpoint, write_checkpoint
-from training.collection import image_files, open_collection
 from training.episodes.config import EpisodeSettings
 from training.episodes.dataset import EpisodeDataset
+from training.episodes.finding import find_sources
 from training.episodes.loss import EpisodeLoss
 from training.episodes.scene import Episodes
-from training.episodes.sources import MOST_CLASSES, CollageSource, LabelledSource, Source, SyntheticSource
 from training.errors import TrainingError
 from training.export import check_name
 from training.logs import RunLog
@@ -77,28 +71,6 @@ def train(settings: EpisodeSettings, console: Console | None = None) -> Outcome:
     if done < settings.steps:
         return Outcome(None, f"stopped after step {done} of {settings.steps}: add --resume true to go on.")
     return Outcome(_export(settings, trainer.net))
-
-
-def find_sources(settings: EpisodeSettings, console: Console) -> list[tuple[Source, float]]:
-    """Where the episodes come from, and how often."""
-    sources: list[tuple[Source, float]] = []
-    shares = settings.shares
-    if settings.label_folders and shares.labelled:
-        sets = _labelled(settings)
-        count = sum(map(len, sets))
-        console.print(f"{count} labelled image(s) in {len(sets)} set(s)", highlight=False)
-        sources.append((LabelledSource(sets, settings.magnification), shares.labelled))
-    if shares.synthetic:
-        sources.append((SyntheticSource(settings.magnification), shares.synthetic))
-    if settings.texture_folders and shares.collages:
-        kinds = _textures(settings, console)
-        console.print(f"{sum(map(len, kinds))} unlabelled image(s) of {len(kinds)} kind(s)", highlight=False)
-        sources.append((CollageSource(kinds, settings.magnification), shares.collages))
-    if not sources:
-        raise TrainingError(
-            "there is nothing to train on: give --labels or --textures, or a share of synthetic images."
-        )
-    return sources
 
 
 class Trainer:
@@ -212,57 +184,6 @@ def _export(settings: EpisodeSettings, net: MicroNet) -> Path:
         write_micro(place, net, details)
     load_backbone(path, device="cpu")
     return path
-
-
-def _labelled(settings: EpisodeSettings) -> list[list[LabelledImage]]:
-    """Labelled images by set, without those held out and those without masks."""
-    sets = []
-    for folder in settings.label_folders:
-        for images in labelled_images(folder).values():
-            kept = [each for each in images if each.mask and not _is_held_out(each.image, settings.held_out)]
-            if kept:
-                _check_masks(kept)
-                sets.append(kept)
-    if not sets:
-        folders = ", ".join(map(str, settings.label_folders))
-        raise TrainingError(f"no image of {folders} has a mask that may be trained on: see --labels and --held-out.")
-    return sets
-
-
-def _check_masks(images: list[LabelledImage]) -> None:
-    """Refuse masks that say nothing about classes, before hours are spent on them."""
-    most = 0
-    for labelled in images:
-        mask = read_labels(labelled.truth)
-        classes = np.unique(mask[mask > 0])
-        most = max(most, len(classes))
-        if len(classes) and classes[-1] > MOST_CLASSES:
-            raise TrainingError(
-                f"{labelled.truth} holds the label {classes[-1]}: masks of classes go up to {MOST_CLASSES}; give all "
-                "objects of one class the same label."
-            )
-    if most < 2:
-        folder = images[0].image.parent
-        raise TrainingError(f"no mask in {folder} holds two classes: label the background, too (0 is unlabelled).")
-
-
-def _textures(settings: EpisodeSettings, console: Console) -> list[list[Path]]:
-    """Unlabelled images that can be read, by the folder that they lie in."""
-    files = [path for path in image_files(settings.texture_folders) if not _is_held_out(path, settings.held_out)]
-    if not files:
-        raise TrainingError("all images of --textures are held out: make --held_out narrower.")
-    shown = track(files, "opening images", console=console, transient=True, disable=not console.is_terminal)
-    collection = open_collection(shown, ImageSettings(), least_side=1)
-    for sentence in collection.left_out:
-        console.print(f"Left out: {sentence}", highlight=False, soft_wrap=True)
-    kinds: dict[Path, list[Path]] = {}
-    for path in dict.fromkeys(Path(plane.path) for plane in collection.planes):
-        kinds.setdefault(path.parent, []).append(path)
-    return list(kinds.values())
-
-
-def _is_held_out(path: Path, patterns: list[str]) -> bool:
-    return any(fnmatch(path.as_posix(), f"*/{pattern.removeprefix('/')}") for pattern in patterns)
 
 
 def _initial(init: str) -> MicroNet:

@@ -17,10 +17,11 @@ from training.checkpoint import read_checkpoint
 from training.episodes.__main__ import main
 from training.episodes.config import EpisodeSettings, Shares
 from training.episodes.dataset import EpisodeDataset
+from training.episodes.finding import find_sources
 from training.episodes.loss import UNLABELLED, EpisodeLoss, EpisodeLossSettings
-from training.episodes.run import Trainer, find_sources, train
+from training.episodes.run import Trainer, train
 from training.episodes.scene import Episodes
-from training.episodes.sources import CollageSource, LabelledSource, SyntheticSource
+from training.episodes.sources import ClusterSource, CollageSource, LabelledSource, SyntheticSource
 
 QUIET = Console(quiet=True)
 
@@ -44,7 +45,7 @@ def settings(micrographs, tmp_path) -> EpisodeSettings:
     )
 
 
-@pytest.mark.parametrize("kind", [LabelledSource, SyntheticSource, CollageSource])
+@pytest.mark.parametrize("kind", [LabelledSource, SyntheticSource, CollageSource, ClusterSource])
 def test_episodes_paint_every_class_and_ask_for_no_other(settings, kind):
     sources = [(source, 1.0) for source, _ in find_sources(settings, QUIET) if isinstance(source, kind)]
     dataset = EpisodeDataset(sources, settings.side, settings.strokes, settings.light, seed=1)
@@ -85,7 +86,7 @@ def test_features_that_hold_the_answer_have_no_loss_and_others_do():
 
 def test_it_learns_phases_that_differ_by_texture_and_not_from_shuffled_masks(settings):
     def last_accuracy(shuffled: bool) -> float:
-        run = replace(settings, steps=60, batch=4, shares=Shares(labelled=1, synthetic=0, collages=0))
+        run = replace(settings, steps=60, batch=4, shares=Shares(labelled=1, synthetic=0, collages=0, clusters=0))
         dataset = EpisodeDataset(find_sources(run, QUIET), run.side, run.strokes, run.light, seed=3)
         trainer, accuracies = Trainer(run), []
         for step in range(run.steps):
@@ -130,9 +131,9 @@ def test_the_result_is_a_backbone_with_a_name(settings, micrographs):
 def test_held_out_images_are_not_trained_on(settings, micrographs):
     held_out = [f"{micrographs.name}/image_{number}.png" for number in range(1, 8)]
     run = replace(settings, held_out=held_out)
-    labelled, _, collages = (source for source, _ in find_sources(run, QUIET))
+    labelled, _, collages, _ = (source for source, _ in find_sources(run, QUIET))
     assert [each.image.name for images in labelled.sets for each in images] == ["image_0.png"]
-    assert [path.name for kind in collages.kinds for path in kind] == ["image_0.png"]
+    assert [Path(plane.path).name for kind in collages.textures.kinds for plane in kind] == ["image_0.png"]
     with pytest.raises(PatchfieldError, match="held"):
         find_sources(replace(settings, held_out=[f"{micrographs.name}/*"]), QUIET)
 
@@ -177,4 +178,4 @@ def test_textures_that_cannot_be_read_are_left_out(settings, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
     run = replace(settings, textures=[*settings.texture_folders, tmp_path])
     collages = find_sources(run, QUIET)[-1][0]
-    assert "broken.png" not in [path.name for kind in collages.kinds for path in kind]
+    assert "broken.png" not in [Path(plane.path).name for kind in collages.textures.kinds for plane in kind]

@@ -1,38 +1,54 @@
-"""Magnified crops of images and masks, cut together."""
+"""Squares of images and masks, drawn at random, cut together and magnified."""
+
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from patchfield.images import ModelImage
 from training.episodes.scene import Mask, Pixels
 
 
-def crop_of(image: Pixels, mask: Mask, side: int, factor: float, rng: np.random.Generator) -> tuple[Pixels, Mask]:
-    """A random square of an image and its mask.
+@dataclass(frozen=True)
+class Square:
+    """A square of an image that is shown with `side` x `side` pixels.
 
-    Parameters
+    Attributes
     ----------
-    image : ndarray (H, W, 3) float32
-    mask : ndarray (H, W) uint8
+    top, left, length : int
+        In pixels of the image.
     side : int
         Of the result in pixels.
-    factor : float
-        Magnification; larger where the image has fewer than ``side / factor`` rows or columns.
-
-    Returns
-    -------
-    image : ndarray (side, side, 3) float32
-        Resampled bilinearly, with antialiasing.
-    mask : ndarray (side, side) uint8
-        The nearest pixels'.
     """
-    length = min(round(side / factor), *mask.shape)
-    top, left = (int(rng.integers(size - length + 1)) for size in mask.shape)
-    box = (slice(top, top + length), slice(left, left + length))
-    image, mask = np.ascontiguousarray(image[box]), mask[box]
-    if length == side:
-        return image, mask.copy()
-    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
-    resized = functional.interpolate(pixels, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
-    nearest = ((np.arange(side) + 0.5) * (length / side)).astype(int)
-    return resized[0].permute(1, 2, 0).numpy(), mask[np.ix_(nearest, nearest)]
+
+    top: int
+    left: int
+    length: int
+    side: int
+
+    @classmethod
+    def drawn(cls, shape: tuple[int, ...], side: int, factor: float, rng: np.random.Generator) -> Self:
+        """A random one, magnified by `factor`, or more where the image has fewer than ``side / factor`` pixels."""
+        length = min(round(side / factor), *shape)
+        top, left = (int(rng.integers(size - length + 1)) for size in shape)
+        return cls(top, left, length, side)
+
+    def pixels(self, image: ModelImage) -> Pixels:
+        """The square of an image as it is, (length, length, 3) with values 0 to 1."""
+        return image.crop(np.arange(self.top, self.top + self.length), np.arange(self.left, self.left + self.length))
+
+    def magnified(self, pixels: Pixels) -> Pixels:
+        """What :meth:`pixels` gave, resampled bilinearly with antialiasing to (side, side, 3)."""
+        if self.length == self.side:
+            return pixels
+        planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+        size = (self.side, self.side)
+        resized = functional.interpolate(planes, size=size, mode="bilinear", antialias=True, align_corners=False)
+        return resized[0].permute(1, 2, 0).numpy()
+
+    def classes(self, mask: Mask) -> Mask:
+        """The square of a mask, (side, side): the nearest pixels'."""
+        nearest = ((np.arange(self.side) + 0.5) * (self.length / self.side)).astype(int)
+        return mask[np.ix_(self.top + nearest, self.left + nearest)]

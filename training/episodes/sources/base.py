@@ -1,0 +1,54 @@
+"""What every source of episodes is, and what sources share: magnifications, units, classes that can be painted."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from patchfield.backbones.contrast import ImageContrast, contrast_of
+from training.episodes.scene import Mask, Pair, Pixels
+
+_LEAST_SHARE = 0.004
+"""A class that is to be painted covers at least this share of the first image."""
+
+
+class Source(ABC):
+    """Pairs of images of one kind."""
+
+    @abstractmethod
+    def pair(self, side: int, rng: np.random.Generator) -> Pair:
+        """Two images of `side` x `side` pixels with masks whose classes may differ."""
+
+
+@dataclass(frozen=True)
+class Magnification:
+    """How crops are magnified: the first image by a factor between these, the second by nearly the same.
+
+    Attributes
+    ----------
+    low, high : float
+    deviation : float
+        Of the logarithm of the second image's magnification relative to the first's.
+    """
+
+    low: float = 0.6
+    high: float = 1.8
+    deviation: float = 0.12
+
+    def draw(self, rng: np.random.Generator) -> tuple[float, float]:
+        first = float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
+        return first, first * float(np.exp(rng.normal(0, self.deviation)))
+
+
+def in_contrast(image: Pixels, contrast: ImageContrast | None = None) -> Pixels:
+    """An image (H, W, 3) counted from the median in units of the contrast: its own, or that of the whole image."""
+    crop = torch.from_numpy(image).permute(2, 0, 1)[None]
+    return (contrast or contrast_of(image)).normalised(crop)[0].permute(1, 2, 0).numpy()
+
+
+def paintable(mask: Mask) -> list[int]:
+    """Classes that cover enough of a mask to be painted."""
+    counts = np.bincount(mask.ravel())
+    counts[0] = 0
+    return np.flatnonzero(counts >= max(1, _LEAST_SHARE * mask.size)).tolist()
