@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 
 import yaml
-from strokes import Method, Probe, Scores, baselines, print_table, split
+from strokes import Method, Probe, Scores, baselines, print_table, scored
 
-from patchfield.evaluate.labelled import LabelledSet, labelled_sets
+from patchfield.evaluate.labelled import labelled_sets
 from patchfield.probe.linear import DEFAULT_L2
 
 RECIPE = Path(__file__).resolve().parents[1] / "training" / "recipes" / "micro.yaml"
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--textures", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--fold", action="append", required=True, help="names of sets, separated by commas")
+    parser.add_argument("--thirds", action="store_true", help="score as strokes.py --thirds does")
     parser.add_argument("flags", nargs="*", help="of training.episodes")
     arguments = parser.parse_args()
     sets = {each.name: each for each in labelled_sets(arguments.labels)}
@@ -39,15 +40,10 @@ def main() -> None:
     for number, fold in enumerate(arguments.fold):
         network = Probe([str(trained(fold.split(","), number, arguments))], "fast", DEFAULT_L2)
         for each in (sets[name] for name in fold.split(",") if name in sets):
-            table[each.name] = [scored(each, method) for method in (network, *methods)]
+            print(each.name, file=sys.stderr)
+            table[each.name] = [scored(method, each, arguments.thirds) for method in (network, *methods)]
         columns[0].seconds += network.seconds
     print_table(columns, dict(sorted(table.items())))
-
-
-def scored(each: LabelledSet, method: Method) -> Scores:
-    """Mean IoU of the images that give strokes, and of the others."""
-    print(f"{each.name}: {method.name}", file=sys.stderr)
-    return method.scores(*split(each.images))
 
 
 def trained(fold: list[str], number: int, arguments: argparse.Namespace) -> Path:
