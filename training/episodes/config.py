@@ -26,14 +26,11 @@ class Shares:
         Generated microstructures.
     collages : float
         Generated shapes filled with textures of unlabelled images.
-    clusters : float
-        Unlabelled images whose classes are clusters of their pixels.
     """
 
     labelled: float = 0.5
-    synthetic: float = 0.2
-    collages: float = 0.15
-    clusters: float = 0.15
+    synthetic: float = 0.25
+    collages: float = 0.25
 
 
 @dataclass(frozen=True)

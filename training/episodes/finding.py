@@ -12,7 +12,6 @@ from patchfield.images import ImageSettings, read_labels
 from training.collection import image_files, open_collection
 from training.episodes.config import EpisodeSettings
 from training.episodes.sources import (
-    ClusterSource,
     CollageSource,
     LabelledSource,
     Source,
@@ -40,12 +39,11 @@ def find_sources(settings: EpisodeSettings, console: Console) -> list[tuple[Sour
         console.print(f"{count} labelled image(s) in {len(sets)} set(s)", highlight=False)
         sources.append((LabelledSource(sets, settings.magnification), shares.labelled))
     sources.append((SyntheticSource(settings.magnification), shares.synthetic))
-    if settings.texture_folders and shares.collages + shares.clusters:
+    if settings.texture_folders and shares.collages:
         textures = _textures(settings, console)
         count = sum(map(len, textures.kinds))
         console.print(f"{count} unlabelled image(s) of {len(textures.kinds)} kind(s)", highlight=False)
         sources.append((CollageSource(textures, settings.magnification), shares.collages))
-        sources.append((ClusterSource(textures, settings.magnification), shares.clusters))
     sources = [(source, share) for source, share in sources if share]
     if not sources:
         raise TrainingError(

@@ -21,7 +21,11 @@ from training.episodes.finding import find_sources
 from training.episodes.loss import UNLABELLED, EpisodeLoss, EpisodeLossSettings
 from training.episodes.run import Trainer, train
 from training.episodes.scene import Episodes
-from training.episodes.sources import ClusterSource, CollageSource, LabelledSource, SyntheticSource
+from training.episodes.sources import (
+    CollageSource,
+    LabelledSource,
+    SyntheticSource,
+)
 
 QUIET = Console(quiet=True)
 
@@ -45,7 +49,7 @@ def settings(micrographs, tmp_path) -> EpisodeSettings:
     )
 
 
-@pytest.mark.parametrize("kind", [LabelledSource, SyntheticSource, CollageSource, ClusterSource])
+@pytest.mark.parametrize("kind", [LabelledSource, SyntheticSource, CollageSource])
 def test_episodes_paint_every_class_and_ask_for_no_other(settings, kind):
     sources = [(source, 1.0) for source, _ in find_sources(settings, QUIET) if isinstance(source, kind)]
     dataset = EpisodeDataset(sources, settings.side, settings.strokes, settings.light, seed=1)
@@ -86,7 +90,7 @@ def test_features_that_hold_the_answer_have_no_loss_and_others_do():
 
 def test_it_learns_phases_that_differ_by_texture_and_not_from_shuffled_masks(settings):
     def last_accuracy(shuffled: bool) -> float:
-        run = replace(settings, steps=60, batch=4, shares=Shares(labelled=1, synthetic=0, collages=0, clusters=0))
+        run = replace(settings, steps=60, batch=4, shares=Shares(labelled=1, synthetic=0, collages=0))
         dataset = EpisodeDataset(find_sources(run, QUIET), run.side, run.strokes, run.light, seed=3)
         trainer, accuracies = Trainer(run), []
         for step in range(run.steps):
@@ -131,7 +135,7 @@ def test_the_result_is_a_backbone_with_a_name(settings, micrographs):
 def test_held_out_images_are_not_trained_on(settings, micrographs):
     held_out = [f"{micrographs.name}/image_{number}.png" for number in range(1, 8)]
     run = replace(settings, held_out=held_out)
-    labelled, _, collages, _ = (source for source, _ in find_sources(run, QUIET))
+    labelled, _, collages = (source for source, _ in find_sources(run, QUIET))
     assert [each.image.name for images in labelled.sets for each in images] == ["image_0.png"]
     assert [Path(plane.path).name for kind in collages.textures.kinds for plane in kind] == ["image_0.png"]
     with pytest.raises(PatchfieldError, match="held"):
