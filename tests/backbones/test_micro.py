@@ -10,9 +10,11 @@ from safetensors.torch import load_file, save_file
 
 import patchfield as pf
 from patchfield.backbones.micro import SHIPPED, Micro, MicroNet, MicroSpec, read_micro, write_micro
+from patchfield.backbones.registry import MICRO
 from patchfield.errors import BackboneError
 
 SMALL = MicroSpec(widths=(8, 12, 16), blocks=(1, 1, 1), channels=10)
+ENERGIES = (0.1, 0.12, 0.15, 0.2, 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,7 @@ def net() -> MicroNet:
     torch.manual_seed(0)
     net = MicroNet(SMALL).train()
     for _ in range(3):
-        net(torch.randn(2, 3, 64, 64))
+        net(torch.randn(2, 3, 64, 64), ENERGIES)
     return net.eval()
 
 
@@ -41,19 +43,22 @@ def test_the_shipped_network_is_small_and_loads():
     assert SHIPPED.stat().st_size <= 4_000_000
     backbone = pf.load_backbone("micro")
     assert [(level.pitch, level.patch) for level in backbone.levels] == [(2, 2)]
+    assert sum(each.numel() for each in read_micro(SHIPPED).parameters()) == MICRO.parameters
 
 
 def test_a_file_gives_back_the_network_to_half_precision(net, file):
     images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
-        kept, read = net(images), read_micro(file)(images)
+        kept, read = net(images, ENERGIES), read_micro(file)(images, ENERGIES)
     assert (kept - read).norm() / kept.norm() < 1e-3
 
 
 def test_folding_the_normalisations_changes_nothing(net, file):
     images = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
-        torch.testing.assert_close(read_micro(file).fused()(images), read_micro(file)(images), atol=1e-4, rtol=1e-3)
+        net = read_micro(file)
+        before = net(images, ENERGIES)
+        torch.testing.assert_close(net.fused()(images, ENERGIES), before, atol=1e-4, rtol=1e-3)
 
 
 def test_features_do_not_depend_on_brightness_and_contrast(file, image):
@@ -62,6 +67,12 @@ def test_features_do_not_depend_on_brightness_and_contrast(file, image):
     first = pf.extract(image, backbone, "fast", contrast="auto")
     second = pf.extract(darker, backbone, "fast", contrast=(0.0, 1.0))
     np.testing.assert_allclose(first.dense(), second.dense(), atol=0.02 * np.abs(first.dense()).max())
+
+
+def test_a_network_may_have_fewer_grids_than_the_filter_bank(tmp_path):
+    write_micro(tmp_path / "flat.safetensors", MicroNet(MicroSpec((8, 8), (1, 1), 4)))
+    field = pf.extract(np.random.default_rng(1).random((33, 21)), pf.load_backbone(tmp_path / "flat.safetensors"))
+    assert field.dense().shape == (4, 33, 21)
 
 
 @pytest.mark.parametrize("shape", [(150, 213), (33, 16), (5, 7), (1, 1)])
@@ -103,7 +114,7 @@ def test_exported_networks_are_listed_and_load_by_name(net, tmp_path, monkeypatc
 def test_other_weights_have_another_fingerprint(net, file, tmp_path):
     changed = read_micro(file)
     with torch.no_grad():
-        changed.features.weight[0, 0, 0, 0] += 1
+        changed.fine_features.weight[0, 0, 0, 0] += 1
     write_micro(tmp_path / "changed.safetensors", changed)
     names = ("small", "small", "changed")
     first, again, other = (pf.load_backbone(tmp_path / f"{name}.safetensors").fingerprint for name in names)
@@ -123,4 +134,10 @@ def test_a_file_that_does_not_hold_what_it_says_is_refused(file):
     header["spec"]["widths"] = [8, 12, 24]
     save_file(tensors, file, metadata={**metadata, "patchfield-micro": json.dumps(header)})
     with pytest.raises(BackboneError, match=r"small\.safetensors"):
+        pf.load_backbone(file)
+
+
+def test_a_file_of_another_filter_bank_is_refused(file, monkeypatch):
+    monkeypatch.setattr("patchfield.backbones.filters.bank.VERSION", 10_000)
+    with pytest.raises(BackboneError, match=r"small\.safetensors.* another version"):
         pf.load_backbone(file)

@@ -1,4 +1,4 @@
-"""A small network as a backbone: pitch 2, contrast measured on the whole image."""
+"""A small network as a backbone: pitch 2, contrast and structure measured on the whole image."""
 
 import hashlib
 from copy import copy
@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from patchfield.backbones.base import Backbone, Level
-from patchfield.backbones.contrast import ImageContrast, measure_contrast
 from patchfield.backbones.devices import Precision, choose_device, choose_dtype
+from patchfield.backbones.filters import FilterBank, ImageStatistics, measure
 from patchfield.backbones.micro.network import PITCH, MicroNet
 from patchfield.images import ModelImage
 
-VERSION = 1
+VERSION = 2
 """Counts up whenever the same weights give other features: probes of another version are refused."""
 
 
@@ -48,28 +48,28 @@ class Micro(Backbone):
         self.device = choose_device(device)
         self._dtype = choose_dtype(precision, self.device)
         self._net = net.fused().to(self.device)
-        self._contrast = ImageContrast()
+        self._statistics = ImageStatistics()
 
     def adapted(self, image: ModelImage) -> "Micro":
-        """The backbone that knows the contrast of `image`."""
+        """The backbone that knows contrast and structure of `image`."""
         other = copy(self)
-        other._contrast = measure_contrast(image)
+        other._statistics = measure(image)
         return other
 
     @torch.inference_mode()
     def encode(self, batch: Tensor) -> list[Tensor]:
         """Features of a batch of crops; see :meth:`patchfield.backbones.base.Backbone.encode`."""
-        images = self._contrast.normalised(batch.to(self.device))
+        images = self._statistics.normalised(batch.to(self.device))
         height, width = images.shape[2:]
         coarsest = self._net.spec.coarsest
         images = functional.pad(images, (0, -width % coarsest, 0, -height % coarsest), mode="replicate")
         with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
-            features = self._net(images)
+            features = self._net(images, self._statistics.energies)
         return [features[:, :, : height // PITCH, : width // PITCH].float()]
 
 
 def _fingerprint(net: MicroNet) -> str:
-    digest = hashlib.sha256(f"micro {VERSION} {net.spec}".encode())
+    digest = hashlib.sha256(f"micro {VERSION} {FilterBank().fingerprint} {net.spec}".encode())
     for key, value in sorted(net.state_dict().items()):
         digest.update(key.encode() + value.contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

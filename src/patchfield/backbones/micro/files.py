@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from patchfield.atomic import atomic_path
+from patchfield.backbones.filters import FilterBank
 from patchfield.backbones.micro.network import MicroNet, MicroSpec
 from patchfield.errors import BackboneError
 
@@ -50,7 +51,8 @@ def write_micro(path: str | Path, net: MicroNet, details: Mapping[str, Any] | No
         for key, value in net.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
-    header = json.dumps({"spec": net.spec.to_json(), "details": dict(details or {})})
+    written = {"spec": net.spec.to_json(), "filters": FilterBank().fingerprint, "details": dict(details or {})}
+    header = json.dumps(written)
     with atomic_path(Path(path)) as temporary:
         save_file(tensors, temporary, metadata={"format": "pt", _HEADER: header})
 
@@ -61,7 +63,7 @@ def read_micro_header(path: str | Path) -> MicroHeader | None:
     Raises
     ------
     BackboneError
-        When the header is of a newer version.
+        When the file is of another version, or was trained on another version of the filter bank.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -73,9 +75,15 @@ def read_micro_header(path: str | Path) -> MicroHeader | None:
         return None
     try:
         values = json.loads(text)
-        return MicroHeader(MicroSpec.from_json(values["spec"]), values["details"], parameters)
+        header = MicroHeader(MicroSpec.from_json(values["spec"]), values["details"], parameters)
+        known = values["filters"] == FilterBank().fingerprint
     except (ValueError, KeyError, TypeError):
-        raise BackboneError(f"'{path}' was written by another version of Patchfield: update Patchfield.") from None
+        known = False
+    if not known:
+        raise BackboneError(
+            f"'{path}' was written by another version of Patchfield: use that version, or train the network again."
+        )
+    return header
 
 
 def read_micro(path: str | Path) -> MicroNet:

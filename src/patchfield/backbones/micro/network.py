@@ -1,7 +1,8 @@
 """The network behind ``micro``: a small U-Net from pixels to features at half resolution."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, Self
 
 import torch
@@ -9,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-PITCH = 2
-_SURROUNDINGS = ((8, 3), (16, 5))
-"""Cells in pixels, and cells across: what local contrast is measured in (24 and 80 pixels)."""
+from patchfield.backbones.filters import LEVELS as FILTERS
+from patchfield.backbones.filters import describe
 
-_NOISE = 0.03
-"""Deviation, in units of the image's contrast, below which surroundings count as flat."""
+PITCH = 2
+_FILTERS = {level.pitch: level.channels for level in FILTERS}
+"""Channels of the filter bank by pitch: those of the pixels join the finest grid, the others the grid of their own."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class MicroSpec:
     @property
     def coarsest(self) -> int:
         """Pixels that the sides of a crop must be a multiple of."""
-        return max(PITCH * 2 ** (len(self.widths) - 1), *(cell for cell, _ in _SURROUNDINGS))
+        return max(PITCH * 2 ** (len(self.widths) - 1), *_FILTERS)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""
@@ -57,8 +58,9 @@ class MicroNet(nn.Module):
     """Images in units of their own contrast to features.
 
     A U-Net (Ronneberger et al. 2015) of residual blocks (He et al. 2016) whose ways up are added, not concatenated.
-    It starts from colour and from grey values relative to mean and deviation of the surroundings, which free it of
-    shading. The last features join the two finest resolutions.
+    The filter bank of :mod:`patchfield.backbones.filters` enters twice: every grid of the way down sees the channels of
+    its pitch, and so do the features, which are linear in them and in the two finest grids of the way up. What the
+    filters tell on any micrograph need not be learned, only what they miss.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ class MicroNet(nn.Module):
     Examples
     --------
     >>> net = MicroNet(MicroSpec()).eval()
-    >>> net(torch.zeros(1, 3, 64, 96)).shape
+    >>> net(torch.zeros(1, 3, 64, 96), [0.1] * 5).shape
     torch.Size([1, 64, 32, 48])
     """
 
@@ -75,39 +77,55 @@ class MicroNet(nn.Module):
         super().__init__()
         self.spec = spec
         widths = spec.widths
-        inputs = (3 + len(_SURROUNDINGS)) * PITCH**2
-        self.stem = _Convolution(inputs, widths[0])
-        self.down = nn.ModuleList(_Convolution(fine, coarse, stride=2) for fine, coarse in pairwise(widths))
+        fine, middle, coarse = _FILTERS[1] + _FILTERS[2], _FILTERS[4], _FILTERS[8]
+        self.scaled = nn.ModuleList(nn.BatchNorm2d(count, affine=False) for count in (fine, middle, coarse))
+        self.stem = _Convolution(3 * PITCH**2 + fine, widths[0])
+        self.enter = nn.ModuleList(
+            nn.Conv2d(*each, 1, bias=False) for each in zip((middle, coarse), widths[1:], strict=False)
+        )
+        self.down = nn.ModuleList(_Convolution(*each, stride=2) for each in pairwise(widths))
         self.encoder = nn.ModuleList(
             nn.Sequential(*(_Block(width) for _ in range(count)))
             for width, count in zip(widths, spec.blocks, strict=True)
         )
-        self.up = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(widths))
+        self.up = nn.ModuleList(nn.Conv2d(coarser, finer, 1) for finer, coarser in pairwise(widths))
         self.decoder = nn.ModuleList(_Block(width) for width in widths[:-1])
-        self.features = nn.Conv2d(widths[0] + widths[1], spec.channels, 1)
+        self.fine_features = nn.Conv2d(widths[0] + fine, spec.channels, 1)
+        self.middle_features = nn.Conv2d(widths[1] + middle + coarse, spec.channels, 1, bias=False)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, energies: Sequence[float] | Tensor) -> Tensor:
         """Features of images.
 
         Parameters
         ----------
         images : Tensor (B, 3, h, w)
             Counted from the image's median in units of its contrast; sides are multiples of `spec.coarsest`.
+        energies : sequence of float, or Tensor (5, B, 1, 1)
+            Mean gradients of the image; see :func:`patchfield.backbones.filters.describe`.
 
         Returns
         -------
         Tensor (B, channels, h / 2, w / 2)
         """
-        current = self.stem(functional.pixel_unshuffle(_with_local_contrast(images), PITCH))
+        fine, middle, coarse = self._filtered(images, energies)
+        current = self.stem(torch.cat([functional.pixel_unshuffle(images, PITCH), fine], dim=1))
         skips = [current := self.encoder[0](current)]
-        for down, encode in zip(self.down, self.encoder[1:], strict=True):
-            skips.append(current := encode(down(current)))
+        entering = [enter(planes) for enter, planes in zip(self.enter, (middle, coarse), strict=False)]
+        for down, encode, filtered in zip_longest(self.down, self.encoder[1:], entering):
+            current = down(current) if filtered is None else down(current) + filtered
+            skips.append(current := encode(current))
         coarser = current
-        for fine in reversed(range(len(self.up))):
-            doubled = functional.interpolate(self.up[fine](current), scale_factor=2.0, mode="nearest")
-            coarser, current = current, self.decoder[fine](skips[fine] + doubled)
-        smooth = functional.interpolate(coarser, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return self.features(torch.cat([current, smooth], dim=1))
+        for number in reversed(range(len(self.up))):
+            doubled = functional.interpolate(self.up[number](current), scale_factor=2.0, mode="nearest")
+            coarser, current = current, self.decoder[number](skips[number] + doubled)
+        surrounding = self.middle_features(torch.cat([coarser, middle, _doubled(coarse)], dim=1))
+        return self.fine_features(torch.cat([current, fine], dim=1)) + _doubled(surrounding)
+
+    def _filtered(self, images: Tensor, energies: Sequence[float] | Tensor) -> list[Tensor]:
+        """Channels of the filter bank at 1/2, 1/4 and 1/8 of the resolution, standardised."""
+        pixels, *coarser = describe(images, energies)
+        fine = torch.cat([functional.avg_pool2d(pixels, PITCH), coarser[0]], dim=1)
+        return [scaled(planes) for scaled, planes in zip(self.scaled, (fine, *coarser[1:]), strict=True)]
 
     def fused(self) -> "MicroNet":
         """The same function, frozen, its normalisations folded into the convolutions."""
@@ -147,16 +165,5 @@ class _Block(nn.Module):
         return functional.relu(images + self.second(self.first(images)))
 
 
-def _with_local_contrast(images: Tensor) -> Tensor:
-    """Colours, and grey values relative to mean and deviation of the surroundings, (B, 3 + 2, h, w)."""
-    grey = images.mean(1, keepdim=True)
-    moments = torch.cat([grey, grey**2], dim=1)
-    relative = []
-    for cell, across in _SURROUNDINGS:
-        cells = functional.avg_pool2d(moments, cell)
-        cells = functional.avg_pool2d(cells, across, 1, across // 2, count_include_pad=False)
-        wide = functional.interpolate(cells, scale_factor=cell, mode="bilinear", align_corners=False)
-        mean, square = wide.chunk(2, dim=1)
-        deviation = (square - mean**2).clamp(min=0).sqrt() + _NOISE
-        relative.append((grey - mean) / deviation)
-    return torch.cat([images, *relative], dim=1)
+def _doubled(planes: Tensor) -> Tensor:
+    return functional.interpolate(planes, scale_factor=2.0, mode="bilinear", align_corners=False)
