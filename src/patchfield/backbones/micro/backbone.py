@@ -48,7 +48,7 @@ class Micro(Backbone):
         self.device = choose_device(device)
         self._dtype = choose_dtype(precision, self.device)
         # Measured on a CPU: a tenth less time than channels first.
-        self._net = net.fused().to(self.device, memory_format=torch.channels_last)
+        self._net = net.fused().to(self.device).to(memory_format=torch.channels_last)
         self._statistics = ImageStatistics()
 
     def adapted(self, image: ModelImage) -> "Micro":
