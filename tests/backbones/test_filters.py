@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from patchfield import LinearProbe, extract, load_backbone
-from patchfield.backbones.filters import FilterBank
+from patchfield.backbones.filters import FilterBank, describe, mean_gradients
 from patchfield.backbones.filters.scales import scale_space
 from patchfield.images import model_image
 
@@ -155,6 +155,18 @@ def test_a_probe_moves_to_an_image_of_other_contrast() -> None:
     first, second = (extract(each, "filters", contrast=(-10, 10)) for each in (images[0], images[1] * 0.2 - 5))
     probe = LinearProbe().fit([(first, labels)])
     assert (probe.segment(second) == right + 1).mean() > 0.95
+
+
+def test_images_of_a_batch_have_each_their_own_energies() -> None:
+    images = (
+        torch.from_numpy(np.stack([textured(64, 64, 1), textured(64, 64, 2) / 2])).repeat(3, 1, 1, 1).transpose(0, 1)
+    )
+    energies = mean_gradients(images)
+    together = describe(images, energies[..., None, None])
+    for number, image in enumerate(images):
+        alone = describe(image[None], energies[:, number].tolist())
+        for planes, expected in zip(together, alone, strict=True):
+            torch.testing.assert_close(planes[number], expected[0], rtol=1e-4, atol=1e-5)
 
 
 def test_values_are_those_of_this_version() -> None:

@@ -88,6 +88,17 @@ def test_features_that_hold_the_answer_have_no_loss_and_others_do():
     assert by_chance.max() < 0.5
 
 
+def test_channels_may_have_any_unit():
+    masks = torch.randint(0, 3, (2, 2, 32, 32))
+    strokes = masks[:, 0].where(torch.rand(2, 32, 32) < 0.1, UNLABELLED)
+    episodes = Episodes(torch.zeros(2, 2, 3, 32, 32), masks, strokes)
+    features = torch.randn(2, 2, 5, 16, 16)
+    units, zeros = torch.tensor([0.5, 2, 30, 1, 8])[:, None, None], torch.tensor([3.0, -1, 40, 0, -9])[:, None, None]
+    loss = EpisodeLoss(EpisodeLossSettings())
+    plain, changed = loss(features, episodes, phase=1)[0], loss(features * units + zeros, episodes, phase=1)[0]
+    torch.testing.assert_close(changed, plain, rtol=0.02, atol=0)
+
+
 def test_it_learns_phases_that_differ_by_texture_and_not_from_shuffled_masks(settings):
     def last_accuracy(shuffled: bool) -> float:
         run = replace(settings, steps=60, batch=4, shares=Shares(labelled=1, synthetic=0, collages=0))
