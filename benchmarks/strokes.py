@@ -6,8 +6,8 @@ FOLDER holds a folder for each set, with `image_NAME`, `mask_NAME`, `strokes_NAM
 name, every (n // 6)-th is used, at most six. The strokes of the first third train one probe; every image is segmented
 and scored by the mean IoU over the classes in its mask. The table has the mean over the images that gave strokes
 ("same") and over the others ("other"). Give --backbone several times to compare, with | to join features
-(--backbone micro --backbone "micro|filters"). With --thirds, every third of the images gives the strokes once, and the
-table has the means: three times the work, and less chance in the result.
+(--backbone micro --backbone "micro|filters"). With --thirds, every third of the images (every single one of fewer than
+six) gives the strokes once, and the table has the means: three times the work, and less chance in the result.
 
 Baselines, on request in the same run: a forest of 100 trees and a logistic regression (scikit-learn) on the classical
 features of scikit-image (`multiscale_basic_features`, widths 1 to 16) of the image stretched between its 0.5 and 99.5
@@ -149,7 +149,7 @@ def baselines() -> list[Method]:
 
 
 def scored(method: Method, each: LabelledSet, thirds: bool = False) -> Scores:
-    """Mean IoU of the images that give strokes and of the others: of the first split of a set, or the mean of three."""
+    """Mean IoU of the images that give strokes and of the others: of a set's first split, or the mean over all."""
     chosen = splits(each.images)
     scores = [method.scores(*split) for split in (chosen if thirds else chosen[:1])]
     return tuple(np.mean(scores, axis=0).tolist())

@@ -38,13 +38,13 @@ def find_sources(settings: EpisodeSettings, console: Console) -> list[tuple[Sour
         count = sum(map(len, sets))
         console.print(f"{count} labelled image(s) in {len(sets)} set(s)", highlight=False)
         sources.append((LabelledSource(sets, settings.magnification), shares.labelled))
-    sources.append((SyntheticSource(settings.magnification), shares.synthetic))
+    if shares.synthetic:
+        sources.append((SyntheticSource(settings.magnification), shares.synthetic))
     if settings.texture_folders and shares.collages:
         textures = _textures(settings, console)
         count = sum(map(len, textures.kinds))
         console.print(f"{count} unlabelled image(s) of {len(textures.kinds)} kind(s)", highlight=False)
         sources.append((CollageSource(textures, settings.magnification), shares.collages))
-    sources = [(source, share) for source, share in sources if share]
     if not sources:
         raise TrainingError(
             "there is nothing to train on: give --labels or --textures, or a share of synthetic images."
