@@ -212,5 +212,5 @@ def _unreachable(weight: Weight, student: bool, reason: str) -> BackboneError:
     return BackboneError(
         f"'{weight.name}' is not on this machine and {reason}: download {weight.source.page(student)} (about "
         f"{weight.size / 1e6:.0f} MB) on another machine and save it as '{place}', or set {FOLDER_VARIABLE} to the "
-        "folder that holds it; 'filters' needs no download."
+        "folder that holds it; 'micro' and 'filters' need no download."
     )
