@@ -22,9 +22,9 @@ from rich.table import Table
 
 from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.napari.app import open_window
-from patchfield.napari.features import FeatureSpec
 from patchfield.napari.layers import Role
-from patchfield.napari.states import State
+from patchfield.napari.segment.features import FeatureSpec
+from patchfield.napari.session.status import State
 
 PATIENCE = 300
 

@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QApplication
 from patchfield.napari._qt.panel import PatchfieldPanel
 from patchfield.napari.app import open_window
 from patchfield.napari.layers import Role
-from patchfield.napari.states import State
-from patchfield.napari.updates import Show
+from patchfield.napari.segment.updates import Show
+from patchfield.napari.session.status import State
 from patchfield.samples import load_sample
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"

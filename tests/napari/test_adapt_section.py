@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QFileDialog
 from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.napari._qt.panel import PatchfieldPanel
 from patchfield.napari.adapting import Phase
-from patchfield.napari.reader import PLUGIN
+from patchfield.napari.plugin import PLUGIN
 
 pytestmark = pytest.mark.gui
 

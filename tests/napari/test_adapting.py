@@ -19,9 +19,9 @@ from patchfield.napari.adapt_order import Order, first_start, free_name
 from patchfield.napari.adapting import Adapting, Phase
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner
-from patchfield.napari.layer_files import file_of, write_layer
+from patchfield.napari.layers.export import file_of, write_layer
+from patchfield.napari.layers.stack import ImageSource
 from patchfield.napari.leash import STOPPED, is_held
-from patchfield.napari.sources import ImageSource
 from patchfield.napari.training_run import TrainingRun, runs_folder
 
 STEPS = 12

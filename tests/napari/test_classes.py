@@ -1,7 +1,7 @@
 import pytest
 
 from patchfield.errors import LabelError
-from patchfield.napari.classes import MOST_CLASSES, ClassTable
+from patchfield.napari.session.classes import MOST_CLASSES, ClassTable
 
 
 @pytest.fixture

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from patchfield.napari import layers
 from patchfield.napari.controller import Controller
-from patchfield.napari.features import FeatureSpec
 from patchfield.napari.jobs import InlineRunner
-from patchfield.napari.layers import Role
-from patchfield.napari.states import State
-from patchfield.napari.updates import Show
+from patchfield.napari.layers import Role, roles
+from patchfield.napari.segment.features import FeatureSpec
+from patchfield.napari.segment.updates import Show
+from patchfield.napari.session.status import State
 
 
 def segmentation(controller: Controller) -> np.ndarray:
@@ -139,7 +138,7 @@ def test_probability_and_uncertainty_take_the_place_of_the_segmentation(painted,
     probability = painted.current.result(Role.PROBABILITY)
     assert probability.data[50, 68] > 0.9 > 0.1 > probability.data[50, 20], "on the strokes"
     painted.show(Show.UNCERTAINTY)
-    shown = {layers.role(layer) for layer in painted.viewer.layers if layers.is_ours(layer) and layer.visible}
+    shown = {roles.role(layer) for layer in painted.viewer.layers if roles.is_ours(layer) and layer.visible}
     assert shown == {Role.LABELS, Role.UNCERTAINTY}
     before = painted.current.result(Role.UNCERTAINTY).data.copy()
     stroke(painted, 1, 10, 10)
@@ -235,7 +234,7 @@ def test_an_image_of_another_shape_gets_new_labels_and_keeps_the_old(painted, vi
     assert painted.current.labels is not old
     assert painted.current.labels.data.shape == (80, 120)
     assert old in viewer.layers
-    assert not layers.is_ours(old)
+    assert not roles.is_ours(old)
 
 
 def test_layers_of_others_are_never_touched(controller, viewer, two_phases, paint_both):
@@ -277,7 +276,7 @@ def test_closing_keeps_the_layers_and_stops_listening(painted, viewer, two_phase
 
 
 def segmentation_of(viewer: ViewerModel) -> np.ndarray:
-    return next(layer.data for layer in viewer.layers if layers.role(layer) is Role.SEGMENTATION)
+    return next(layer.data for layer in viewer.layers if roles.role(layer) is Role.SEGMENTATION)
 
 
 def test_opening_again_goes_on_where_it_was_left(painted, viewer):

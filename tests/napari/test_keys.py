@@ -1,10 +1,11 @@
 import pytest
 from napari.utils.key_bindings import coerce_keybinding
 
-from patchfield.napari.keys import Keys
-from patchfield.napari.layers import Role, is_ours
-from patchfield.napari.tour import UnsureTour
-from patchfield.napari.updates import Show
+from patchfield.napari.layers import Role
+from patchfield.napari.layers.keys import Keys
+from patchfield.napari.layers.roles import is_ours
+from patchfield.napari.segment.unsure import UnsureTour
+from patchfield.napari.segment.updates import Show
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
 
-from patchfield.napari import layers
-from patchfield.napari.layers import Role
-from patchfield.napari.sources import ImageSource
+from patchfield.napari.layers import Role, roles
+from patchfield.napari.layers.stack import ImageSource
 
 TRANSFORMS = {
     "scale": (0.2, 0.1),
@@ -31,57 +30,57 @@ def same_place(layer, image) -> bool:
 
 @pytest.mark.parametrize("role", [Role.LABELS, Role.PROBABILITY])
 def test_our_layers_lie_exactly_over_their_image(viewer, source, role):
-    layer = layers.create(viewer, source, role, np.zeros(source.shape, np.uint8))
+    layer = roles.create(viewer, source, role, np.zeros(source.shape, np.uint8))
     assert same_place(layer, source.layer)
     assert layer.axis_labels == source.layer.axis_labels
 
 
 def test_colours_lie_over_their_image_too(viewer, source):
-    layer = layers.create(viewer, source, Role.PCA, np.zeros((*source.shape, 3), np.float32))
+    layer = roles.create(viewer, source, Role.PCA, np.zeros((*source.shape, 3), np.float32))
     assert same_place(layer, source.layer)
 
 
 def test_a_flat_map_lies_over_a_plane_of_a_stack(viewer):
     stack = viewer.add_image(np.zeros((4, 20, 30)), scale=(2, 0.5, 0.25), translate=(1, 2, 3), units=("um",) * 3)
     source = ImageSource(stack)
-    assert same_place(layers.create(viewer, source, Role.LABELS, np.zeros((4, 20, 30), np.uint8)), stack)
-    assert same_place(layers.create(viewer, source, Role.UNCERTAINTY, np.zeros((20, 30))), stack)
+    assert same_place(roles.create(viewer, source, Role.LABELS, np.zeros((4, 20, 30), np.uint8)), stack)
+    assert same_place(roles.create(viewer, source, Role.UNCERTAINTY, np.zeros((20, 30))), stack)
 
 
 def test_layers_follow_when_the_image_is_calibrated_later(viewer, source):
-    layer = layers.create(viewer, source, Role.LABELS, np.zeros(source.shape, np.uint8))
+    layer = roles.create(viewer, source, Role.LABELS, np.zeros(source.shape, np.uint8))
     source.layer.scale, source.layer.rotate, source.layer.units = (3, 2), 45, ("mm", "mm")
-    layers.follow(layer, source)
+    roles.follow(layer, source)
     assert same_place(layer, source.layer)
 
 
 def test_layers_are_found_by_what_they_carry_not_by_name(viewer, source):
     viewer.add_labels(np.zeros(source.shape, int), name="steel labels")
-    assert layers.find(viewer, source, Role.LABELS) is None
-    ours = layers.create(viewer, source, Role.LABELS, np.zeros(source.shape, np.uint8))
+    assert roles.find(viewer, source, Role.LABELS) is None
+    ours = roles.create(viewer, source, Role.LABELS, np.zeros(source.shape, np.uint8))
     ours.name = "my strokes"
-    assert layers.find(viewer, source, Role.LABELS) is ours
+    assert roles.find(viewer, source, Role.LABELS) is ours
 
 
 def test_layers_of_another_image_are_not_found(viewer, source, two_phases):
-    layers.create(viewer, source, Role.LABELS, np.zeros(source.shape, np.uint8))
+    roles.create(viewer, source, Role.LABELS, np.zeros(source.shape, np.uint8))
     other = ImageSource(viewer.add_image(two_phases(), name="steel"))
-    assert layers.find(viewer, other, Role.LABELS) is None
+    assert roles.find(viewer, other, Role.LABELS) is None
 
 
 def test_results_go_below_the_labels_and_the_labels_stay_active(viewer, source):
-    labels = layers.create(viewer, source, Role.LABELS, np.zeros(source.shape, np.uint8))
+    labels = roles.create(viewer, source, Role.LABELS, np.zeros(source.shape, np.uint8))
     viewer.layers.selection.active = labels
-    layers.create(viewer, source, Role.SEGMENTATION, np.zeros(source.shape, np.uint8))
-    layers.create(viewer, source, Role.PCA, np.zeros((*source.shape, 3)))
-    assert [layers.role(layer) for layer in viewer.layers] == [None, Role.PCA, Role.SEGMENTATION, Role.LABELS]
+    roles.create(viewer, source, Role.SEGMENTATION, np.zeros(source.shape, np.uint8))
+    roles.create(viewer, source, Role.PCA, np.zeros((*source.shape, 3)))
+    assert [roles.role(layer) for layer in viewer.layers] == [None, Role.PCA, Role.SEGMENTATION, Role.LABELS]
     assert viewer.layers.selection.active is labels
 
 
 def test_only_pictures_of_others_are_offered(viewer, source):
-    layers.create(viewer, source, Role.PROBABILITY, np.zeros(source.shape))
+    roles.create(viewer, source, Role.PROBABILITY, np.zeros(source.shape))
     viewer.add_points(np.zeros((1, 2)))
-    assert layers.images(viewer) == [source.layer]
+    assert roles.images(viewer) == [source.layer]
 
 
 def test_after_forgetting_there_is_nothing_to_undo_and_the_brush_stays_in_hand():
@@ -89,7 +88,7 @@ def test_after_forgetting_there_is_nothing_to_undo_and_the_brush_stays_in_hand()
     labels.mode = "paint"
     labels.paint((5, 5), 1)
     labels.data = np.full((10, 10), 2, np.uint8)
-    layers.forget_history(labels)
+    roles.forget_history(labels)
     labels.undo()
     assert (labels.data == 2).all()
     assert labels.mode == "paint"

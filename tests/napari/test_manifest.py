@@ -8,7 +8,7 @@ import pytest
 from npe2 import PluginManifest
 
 import patchfield.napari
-from patchfield.napari.reader import probe_reader
+from patchfield.napari.plugin import probe_reader
 from patchfield.samples import samples
 
 MANIFEST = Path(patchfield.napari.__file__).with_name("napari.yaml")

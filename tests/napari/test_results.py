@@ -7,18 +7,18 @@ import tifffile
 from patchfield.errors import FieldError, LabelError, ProbeError
 from patchfield.field import extract
 from patchfield.images import read_labels
-from patchfield.napari.applying import Applying
 from patchfield.napari.controller import Controller
-from patchfield.napari.explorer import Explorer
-from patchfield.napari.features import FeatureSpec
+from patchfield.napari.explore.explorer import Explorer
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import InlineRunner
-from patchfield.napari.layers import RESULT_ROLES, Role, find
-from patchfield.napari.sources import ImageSource
-from patchfield.napari.states import State
-from patchfield.napari.tour import UnsureTour
-from patchfield.napari.unsure import unsure_places
-from patchfield.napari.updates import Show
+from patchfield.napari.layers import Role
+from patchfield.napari.layers.roles import RESULT_ROLES, find
+from patchfield.napari.layers.stack import ImageSource
+from patchfield.napari.segment.apply import Applying
+from patchfield.napari.segment.features import FeatureSpec
+from patchfield.napari.segment.unsure import UnsureTour, unsure_places
+from patchfield.napari.segment.updates import Show
+from patchfield.napari.session.status import State
 from patchfield.probe import LinearProbe
 
 

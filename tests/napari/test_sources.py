@@ -3,7 +3,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 
-from patchfield.napari.sources import Channel, ImageSource, channel_choices
+from patchfield.napari.layers.stack import Channel, ImageSource, channel_choices
 
 
 def test_three_columns_of_grey_are_not_colours():

@@ -5,8 +5,8 @@ import pytest
 
 from patchfield.napari.controller import Controller
 from patchfield.napari.layers import Role
-from patchfield.napari.sources import Plane
-from patchfield.napari.updates import Show
+from patchfield.napari.layers.stack import Plane
+from patchfield.napari.segment.updates import Show
 
 PLANES = 4
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from patchfield.napari.states import Progress, Situation, State, describe
+from patchfield.napari.session.status import Progress, Situation, State, describe
 
 NOTHING = Situation()
 IMAGE = Situation(image="steel", backbone="neco-small")

@@ -10,11 +10,10 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
 from patchfield.backbones import RECOMMENDED
-from patchfield.napari import layers
-from patchfield.napari.layers import Role
-from patchfield.napari.reader import PLUGIN
-from patchfield.napari.states import State
-from patchfield.napari.updates import Show
+from patchfield.napari.layers import Role, roles
+from patchfield.napari.plugin import PLUGIN
+from patchfield.napari.segment.updates import Show
+from patchfield.napari.session.status import State
 
 pytestmark = pytest.mark.gui
 
@@ -182,7 +181,7 @@ def test_closing_the_panel_in_the_middle_of_a_job_keeps_the_labels(open_panel, t
     assert labels in viewer.layers
     assert labels.data.any()
     assert not viewer.keymap
-    assert [layers.role(layer) for layer in viewer.layers] == [None, Role.LABELS]
+    assert [roles.role(layer) for layer in viewer.layers] == [None, Role.LABELS]
 
 
 def test_closing_the_window_in_the_middle_of_a_job_ends_it(open_panel, two_phases, qtbot):
@@ -236,7 +235,7 @@ def test_the_download_is_offered_beside_what_is_embedded_until_it_is_here(open_p
     section = panel.features
     assert section.download.text().startswith(f"Download {RECOMMENDED} (")
     assert not section.download.isHidden()
-    monkeypatch.setattr("patchfield.napari.backbone_choices.find_local", lambda weight: tmp_path)
+    monkeypatch.setattr("patchfield.napari.segment.choices.find_local", lambda weight: tmp_path)
     section.show_spec()
     assert section.download.isHidden()
     assert section.gain.isHidden()

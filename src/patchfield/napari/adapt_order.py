@@ -12,9 +12,9 @@ import torch
 
 from patchfield.backbones import RECOMMENDED, Weight, find_local, models
 from patchfield.images import Contrast
-from patchfield.napari.backbone_choices import BackboneChoice, backbone_choices
-from patchfield.napari.layer_files import file_of
-from patchfield.napari.sources import ImageSource
+from patchfield.napari.layers.export import file_of
+from patchfield.napari.layers.stack import ImageSource
+from patchfield.napari.segment.choices import BackboneChoice, backbone_choices
 from patchfield.napari.training_run import AdaptationError, TrainingRun, runs_below
 
 STUDENT = "-student"

@@ -14,12 +14,12 @@ from patchfield.backbones.registry import find_weight
 from patchfield.errors import PatchfieldError
 from patchfield.napari.adapt_order import Order, planned
 from patchfield.napari.controller import Controller
-from patchfield.napari.features import FeatureSpec
 from patchfield.napari.jobs import Job, Slot, reports
-from patchfield.napari.layer_files import write_layer
+from patchfield.napari.layers.export import write_layer
+from patchfield.napari.layers.stack import ImageSource
 from patchfield.napari.leash import STOPPED
-from patchfield.napari.sources import ImageSource
-from patchfield.napari.states import Progress
+from patchfield.napari.segment.features import FeatureSpec
+from patchfield.napari.session.status import Progress
 from patchfield.napari.training_run import RunStatus, TrainingProcess, TrainingRun, unfinished_run
 
 NO_BREAK = "\N{NO-BREAK SPACE}"

@@ -8,8 +8,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 from patchfield.napari._qt.panel import PatchfieldPanel
-from patchfield.napari.reader import PLUGIN
-from patchfield.napari.samples import layer_data
+from patchfield.napari.plugin import PLUGIN, layer_data
 from patchfield.samples import samples
 
 FIRST_SAMPLE = "alloy"

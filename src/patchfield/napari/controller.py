@@ -10,19 +10,19 @@ from psygnal import Signal
 from patchfield.backbones import default_backbone
 from patchfield.errors import ProbeError
 from patchfield.field import Region
-from patchfield.napari import layers
-from patchfield.napari.annotated import AnnotatedImage
-from patchfield.napari.annotations import Annotations
-from patchfield.napari.classes import ClassTable
-from patchfield.napari.features import Features, FeatureSpec
+from patchfield.napari._qt.notices import tell
 from patchfield.napari.jobs import Runner
-from patchfield.napari.live import Live
-from patchfield.napari.notices import tell
-from patchfield.napari.results import Results
-from patchfield.napari.silence import silence
-from patchfield.napari.sources import Plane
-from patchfield.napari.states import Situation, Status, describe
-from patchfield.napari.updates import Drawn, Labelled, Show, Target
+from patchfield.napari.layers import roles
+from patchfield.napari.layers.annotated import AnnotatedImage
+from patchfield.napari.layers.annotations import Annotations
+from patchfield.napari.layers.results import Results
+from patchfield.napari.layers.stack import Plane
+from patchfield.napari.segment.features import Features, FeatureSpec
+from patchfield.napari.segment.live import Live
+from patchfield.napari.segment.updates import Drawn, Labelled, Show, Target
+from patchfield.napari.session.classes import ClassTable
+from patchfield.napari.session.signals import silence
+from patchfield.napari.session.status import Situation, Status, describe
 from patchfield.probe import LinearProbe
 
 
@@ -212,7 +212,7 @@ class Controller:
 
     def _take_classes(self, annotated: AnnotatedImage) -> None:
         """Take the names and colours that the labels were left with when the panel was closed."""
-        left = annotated.labels.metadata[layers.METADATA_KEY].get("classes")
+        left = annotated.labels.metadata[roles.METADATA_KEY].get("classes")
         if left is not None:
             self.classes.replace(left)
         self.results.recolor()

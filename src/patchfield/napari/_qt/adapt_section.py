@@ -18,11 +18,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from patchfield.napari._qt.style import GAP, LABEL_WIDTH, Card, Section, hint, row
+from patchfield.napari._qt.cards import GAP, LABEL_WIDTH, Card, Section, hint, row
 from patchfield.napari.adapt_order import Order, default_size, expectation, first_start, free_name, start_choices
 from patchfield.napari.adapting import Adapting, Phase
 from patchfield.napari.controller import Controller
-from patchfield.napari.sources import ImageSource
+from patchfield.napari.layers.stack import ImageSource
 from patchfield.napari.training_run import runs_folder
 
 TITLE = "Adapt model"

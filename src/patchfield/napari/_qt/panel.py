@@ -5,24 +5,23 @@ from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from patchfield.napari._qt.adapt_section import AdaptSection
-from patchfield.napari._qt.classes_section import ClassesSection
-from patchfield.napari._qt.features_section import FeaturesSection
+from patchfield.napari._qt.cards import GAP, Section, StatusCard
 from patchfield.napari._qt.gui_thread import gui_thread
-from patchfield.napari._qt.image_section import ImageSection
-from patchfield.napari._qt.look_section import LookSection
-from patchfield.napari._qt.menus import Menus
-from patchfield.napari._qt.segment_section import SegmentSection
-from patchfield.napari._qt.status import StatusCard
-from patchfield.napari._qt.style import GAP, Section
+from patchfield.napari._qt.sections.classes import ClassesSection
+from patchfield.napari._qt.sections.explore import LookSection
+from patchfield.napari._qt.sections.features import FeaturesSection
+from patchfield.napari._qt.sections.files import Menus
+from patchfield.napari._qt.sections.image import ImageSection
+from patchfield.napari._qt.sections.segment import SegmentSection
 from patchfield.napari.adapting import Adapting
-from patchfield.napari.applying import Applying
 from patchfield.napari.controller import Controller
-from patchfield.napari.explorer import Explorer
+from patchfield.napari.explore.explorer import Explorer
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import ThreadRunner
-from patchfield.napari.keys import DESCRIPTIONS, Keys
-from patchfield.napari.silence import silence
-from patchfield.napari.tour import UnsureTour
+from patchfield.napari.layers.keys import DESCRIPTIONS, Keys
+from patchfield.napari.segment.apply import Applying
+from patchfield.napari.segment.unsure import UnsureTour
+from patchfield.napari.session.signals import silence
 
 LEAST_HEIGHT = 200
 

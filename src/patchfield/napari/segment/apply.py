@@ -11,10 +11,10 @@ from patchfield.backbones import Backbone
 from patchfield.errors import ProbeError
 from patchfield.field import FeatureField
 from patchfield.napari.controller import Controller
-from patchfield.napari.features import FeatureSpec
 from patchfield.napari.jobs import Job, Slot
-from patchfield.napari.sources import ImageSource, Plane
-from patchfield.napari.states import Progress
+from patchfield.napari.layers.stack import ImageSource, Plane
+from patchfield.napari.segment.features import FeatureSpec
+from patchfield.napari.session.status import Progress
 from patchfield.probe import LinearProbe
 
 

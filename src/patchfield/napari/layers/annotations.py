@@ -10,10 +10,10 @@ from napari.layers import Image
 from psygnal import Signal
 
 from patchfield.images import Contrast
-from patchfield.napari import layers
-from patchfield.napari.annotated import AnnotatedImage
 from patchfield.napari.jobs import Call
-from patchfield.napari.sources import Channel, ImageSource, channel_choices
+from patchfield.napari.layers import roles
+from patchfield.napari.layers.annotated import AnnotatedImage
+from patchfield.napari.layers.stack import Channel, ImageSource, channel_choices
 
 
 class Annotations:
@@ -68,7 +68,7 @@ class Annotations:
     @property
     def choices(self) -> list[Image]:
         """The images that can be painted on."""
-        return layers.images(self._viewer)
+        return roles.images(self._viewer)
 
     @property
     def first_choice(self) -> Image | None:
@@ -127,7 +127,7 @@ class Annotations:
 
     def _on_inserted(self, event: Any) -> None:
         layer = event.value
-        if not isinstance(layer, Image) or layers.is_ours(layer):
+        if not isinstance(layer, Image) or roles.is_ours(layer):
             return
         layer.events.name.connect(self._on_name)
         self.images_changed.emit()

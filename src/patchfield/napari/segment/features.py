@@ -13,8 +13,8 @@ from patchfield.backbones import Backbone, load_backbone
 from patchfield.errors import PatchfieldError
 from patchfield.field import Estimate, ExtractionStep, FeatureField, Interpolation, Recipe, estimate, extraction
 from patchfield.napari.jobs import Job, Runner, Slot, reports
-from patchfield.napari.sources import ImageSource, Plane, PlaneIndex
-from patchfield.napari.states import Progress
+from patchfield.napari.layers.stack import ImageSource, Plane, PlaneIndex
+from patchfield.napari.session.status import Progress
 
 KEPT_BYTES = 2 * 2**30
 """Fields of planes without strokes are dropped, oldest first, when all fields together exceed this."""

@@ -2,8 +2,8 @@
 
 from qtpy.QtWidgets import QPushButton, QSpinBox
 
-from patchfield.napari._qt.style import Section, hint, row, told
-from patchfield.napari.explorer import Explorer
+from patchfield.napari._qt.cards import Section, hint, row, told
+from patchfield.napari.explore.explorer import Explorer
 from patchfield.napari.layers import Role
 
 HINTS = {

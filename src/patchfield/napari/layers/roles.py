@@ -10,7 +10,7 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.transforms.transform_utils import shear_to_matrix
 
-from patchfield.napari.sources import ImageSource
+from patchfield.napari.layers.stack import ImageSource
 
 METADATA_KEY = "patchfield"
 

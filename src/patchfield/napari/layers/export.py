@@ -8,7 +8,7 @@ import tifffile
 
 from patchfield.atomic import atomic_path
 from patchfield.images import IMAGE_SUFFIXES
-from patchfield.napari.sources import ImageSource, PlaneIndex
+from patchfield.napari.layers.stack import ImageSource, PlaneIndex
 
 _CLASSIC_BYTES = 2**32 - 2**25
 """Larger files are written as BigTIFF."""

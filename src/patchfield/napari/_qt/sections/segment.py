@@ -4,12 +4,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QButtonGroup, QComboBox, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 from superqt import QToggleSwitch
 
-from patchfield.napari._qt.style import LABEL_WIDTH, Section, row
+from patchfield.napari._qt.cards import LABEL_WIDTH, Section, row
 from patchfield.napari.controller import Controller
-from patchfield.napari.results import ROLES
-from patchfield.napari.states import Status
-from patchfield.napari.tour import UnsureTour
-from patchfield.napari.updates import Show
+from patchfield.napari.layers.results import ROLES
+from patchfield.napari.segment.unsure import UnsureTour
+from patchfield.napari.segment.updates import Show
+from patchfield.napari.session.status import Status
 
 _SEGMENTED = "QPushButton { padding: 4px 6px; }"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog, QMenu, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from patchfield.napari._qt.style import GAP, row, told
-from patchfield.napari.applying import Applying
+from patchfield.napari._qt.cards import GAP, row, told
 from patchfield.napari.controller import Controller
 from patchfield.napari.files import Files
+from patchfield.napari.segment.apply import Applying
 
 PROBES = "Probes (*.probe)"
 LABELS = "Label images (*.tif *.tiff *.png)"

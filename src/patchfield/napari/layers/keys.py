@@ -10,11 +10,10 @@ from typing import Any
 from napari.layers import Labels
 from napari.utils.key_bindings import coerce_keybinding
 
-from patchfield.napari import layers
 from patchfield.napari.controller import Controller
-from patchfield.napari.layers import Role
-from patchfield.napari.tour import UnsureTour
-from patchfield.napari.updates import Show
+from patchfield.napari.layers import Role, roles
+from patchfield.napari.segment.unsure import UnsureTour
+from patchfield.napari.segment.updates import Show
 
 CLASS_KEYS = "QWERT"
 """With Shift, the first five classes: the left hand's upper row, so that the right hand stays on the mouse."""
@@ -101,7 +100,7 @@ class Keys:
 
     def _hide_while_held(self) -> Iterator[None]:
         """Hide all our layers until the key is released."""
-        hidden = [layer for layer in self._controller.viewer.layers if layers.is_ours(layer) and layer.visible]
+        hidden = [layer for layer in self._controller.viewer.layers if roles.is_ours(layer) and layer.visible]
         for layer in hidden:
             layer.visible = False
         yield

@@ -8,9 +8,9 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from psygnal import Signal
 
-from patchfield.napari import layers
-from patchfield.napari.layers import METADATA_KEY, Role
-from patchfield.napari.sources import ImageSource, Plane, PlaneIndex
+from patchfield.napari.layers import Role, roles
+from patchfield.napari.layers.roles import METADATA_KEY
+from patchfield.napari.layers.stack import ImageSource, Plane, PlaneIndex
 
 BRUSH_SIZE = 5
 _TRANSFORMS = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -71,7 +71,7 @@ class AnnotatedImage:
     def replace_labels(self, data: np.ndarray) -> None:
         """Put other labels in the layer; undo starts anew, for its history is of the old ones."""
         self.labels.data = data.astype(np.uint8)
-        layers.forget_history(self.labels)
+        roles.forget_history(self.labels)
         self.look_everywhere()
 
     def erase(self, value: int) -> None:
@@ -80,8 +80,8 @@ class AnnotatedImage:
         if len(place[0]):
             self.labels.data_setitem(place, 0)
 
-    def result(self, role: Role) -> layers.Layer | None:
-        return layers.find(self.viewer, self.source, role)
+    def result(self, role: Role) -> roles.Layer | None:
+        return roles.find(self.viewer, self.source, role)
 
     def start_painting(self, value: int) -> None:
         """Make the labels the active layer, with the brush in hand."""
@@ -95,14 +95,14 @@ class AnnotatedImage:
             emitter.disconnect(callback)
 
     def _find_or_create_labels(self) -> Labels:
-        found = layers.find(self.viewer, self.source, Role.LABELS)
+        found = roles.find(self.viewer, self.source, Role.LABELS)
         if isinstance(found, Labels):
             if found.data.shape == self.source.labels_shape:
                 return found
             # The image changed its shape: these labels are of another one. They stay, as an ordinary layer.
             del found.metadata[METADATA_KEY]
         blank = np.zeros(self.source.labels_shape, np.uint8)
-        labels = layers.create(self.viewer, self.source, Role.LABELS, blank)
+        labels = roles.create(self.viewer, self.source, Role.LABELS, blank)
         labels.brush_size = BRUSH_SIZE
         return labels
 
@@ -141,7 +141,7 @@ class AnnotatedImage:
         for role in Role:
             layer = self.result(role)
             if layer is not None:
-                layers.follow(layer, self.source)
+                roles.follow(layer, self.source)
 
     def _look_at(self, index: PlaneIndex) -> bool:
         now, before = np.asarray(self.labels.data[index]), self.snapshots.get(index)

@@ -4,10 +4,10 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QMouseEvent
 from qtpy.QtWidgets import QColorDialog, QFrame, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from patchfield.napari._qt.style import GAP, GREY, Section, chip, icon, row, told, tool
-from patchfield.napari.classes import PaintClass
+from patchfield.napari._qt.cards import GAP, GREY, Section, chip, icon, row, told, tool
 from patchfield.napari.controller import Controller
-from patchfield.napari.keys import CLASS_KEYS
+from patchfield.napari.layers.keys import CLASS_KEYS
+from patchfield.napari.session.classes import PaintClass
 
 _ROW = """
 QFrame#patchfieldClass { border-radius: 4px; background: transparent; }

@@ -4,9 +4,8 @@ from functools import partial
 
 from psygnal import Signal
 
-from patchfield.napari.classes import ClassTable
 from patchfield.napari.jobs import Job, Runner, Slot
-from patchfield.napari.updates import (
+from patchfield.napari.segment.updates import (
     Counted,
     Drawn,
     Labelled,
@@ -21,6 +20,7 @@ from patchfield.napari.updates import (
     training_pairs,
     update,
 )
+from patchfield.napari.session.classes import ClassTable
 from patchfield.probe import Agreement, ClassInfo, LinearProbe
 
 VALIDATION_DELAY = 0.7

@@ -12,12 +12,12 @@ from patchfield.backbones import AttentionMaps, Backbone, ViT
 from patchfield.errors import FieldError
 from patchfield.explore import Clusters, PrincipalComponents, Similarity
 from patchfield.field import FeatureField
-from patchfield.napari import layers
 from patchfield.napari.controller import Controller
-from patchfield.napari.features import FeatureSpec
 from patchfield.napari.jobs import Job, Slot
-from patchfield.napari.layers import LABEL_ROLES, Role
-from patchfield.napari.sources import ImageSource, Plane
+from patchfield.napari.layers import Role, roles
+from patchfield.napari.layers.roles import LABEL_ROLES
+from patchfield.napari.layers.stack import ImageSource, Plane
+from patchfield.napari.segment.features import FeatureSpec
 
 LOOKS = (Role.PCA, Role.CLUSTERS, Role.SIMILARITY, Role.ATTENTION)
 Picture = tuple[np.ndarray, Any]
@@ -149,15 +149,15 @@ class Explorer:
         if picture is None or self.look is None:
             return
         values, self._model = picture
-        layer = layers.find(self._controller.viewer, source, self.look)
+        layer = roles.find(self._controller.viewer, source, self.look)
         if layer is None:
             looks = {} if self.look in LABEL_ROLES or self.look is Role.PCA else {"contrast_limits": _limits(values)}
-            layers.create(self._controller.viewer, source, self.look, values, **looks)
+            roles.create(self._controller.viewer, source, self.look, values, **looks)
         else:
             layer.data = values
             layer.visible = True
-        for role in layers.RESULT_ROLES:
-            result = layers.find(self._controller.viewer, source, role)
+        for role in roles.RESULT_ROLES:
+            result = roles.find(self._controller.viewer, source, role)
             if result is not None:
                 result.visible = False
 

@@ -4,9 +4,9 @@ from napari.layers import Image
 from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy
 
 from patchfield.images import Contrast
-from patchfield.napari._qt.style import LABEL_WIDTH, Section, hint, row, told
+from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, row, told
 from patchfield.napari.controller import Controller
-from patchfield.napari.sources import Channel
+from patchfield.napari.layers.stack import Channel
 
 CONTRASTS: dict[str, Contrast | None] = {
     "automatic": "auto",

@@ -5,10 +5,10 @@ from dataclasses import replace
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QSizePolicy
 
-from patchfield.napari._qt.style import LABEL_WIDTH, Section, hint, row
-from patchfield.napari.backbone_choices import DETAILS, BackboneChoice, backbone_choices, offered
+from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, row
 from patchfield.napari.controller import Controller
-from patchfield.napari.features import FeatureSpec
+from patchfield.napari.segment.choices import DETAILS, BackboneChoice, backbone_choices, offered
+from patchfield.napari.segment.features import FeatureSpec
 
 OPEN_FILE = "Open checkpoint file…"
 CHECKPOINTS = "Checkpoints (*.safetensors *.pth *.pt *.ckpt *.bin);;All files (*)"

@@ -4,11 +4,10 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Layer
 
-from patchfield.napari import layers
-from patchfield.napari.classes import ClassTable
-from patchfield.napari.layers import Role
-from patchfield.napari.sources import ImageSource, Plane, PlaneIndex
-from patchfield.napari.updates import Drawn, Show
+from patchfield.napari.layers import Role, roles
+from patchfield.napari.layers.stack import ImageSource, Plane, PlaneIndex
+from patchfield.napari.segment.updates import Drawn, Show
+from patchfield.napari.session.classes import ClassTable
 
 ROLES = {
     Show.SEGMENTATION: Role.SEGMENTATION,
@@ -44,13 +43,13 @@ class Results:
     def arrange(self, source: ImageSource, show: Show) -> None:
         """Show the layer of `show`, where it exists, and hide the others."""
         for candidate, role in ROLES.items():
-            layer = layers.find(self._viewer, source, role)
+            layer = roles.find(self._viewer, source, role)
             if layer is not None:
                 layer.visible = candidate is show
 
     def withdraw(self, source: ImageSource) -> None:
         """Clear predictions that nothing stands behind any more."""
-        segmentation = layers.find(self._viewer, source, Role.SEGMENTATION)
+        segmentation = roles.find(self._viewer, source, Role.SEGMENTATION)
         if segmentation is not None:
             segmentation.data[...] = 0
             segmentation.refresh(extent=False, highlight=False)
@@ -59,7 +58,7 @@ class Results:
     def withdraw_maps(self, source: ImageSource) -> None:
         """Clear the maps of a plane that is no longer on view."""
         for role in (Role.PROBABILITY, Role.UNCERTAINTY):
-            layer = layers.find(self._viewer, source, role)
+            layer = roles.find(self._viewer, source, role)
             if layer is not None:
                 layer.data[...] = 0
                 layer.refresh(extent=False, highlight=False)
@@ -68,22 +67,22 @@ class Results:
         """Colour all strokes and segmentations like the classes, and note the classes in the labels layers."""
         names = {entry.value: (entry.name, entry.color) for entry in self._classes}
         for layer in self._viewer.layers:
-            role = layers.role(layer)
+            role = roles.role(layer)
             if role is Role.LABELS:
-                layer.colormap = layers.colormap(self._classes.colors())
-                layer.metadata[layers.METADATA_KEY]["classes"] = names
+                layer.colormap = roles.colormap(self._classes.colors())
+                layer.metadata[roles.METADATA_KEY]["classes"] = names
             elif role is Role.SEGMENTATION:
-                layer.colormap = layers.colormap(self._classes.colors(only_visible=True))
+                layer.colormap = roles.colormap(self._classes.colors(only_visible=True))
 
     def _layer(self, source: ImageSource, drawn: Drawn, *, visible: bool) -> Layer:
         role = ROLES[drawn.show]
-        layer = layers.find(self._viewer, source, role)
+        layer = roles.find(self._viewer, source, role)
         whole = role is Role.SEGMENTATION
         shape = source.labels_shape if whole else source.shape
         if layer is None:
-            looks = {"colormap": layers.colormap(self._classes.colors(only_visible=True))} if whole else {}
+            looks = {"colormap": roles.colormap(self._classes.colors(only_visible=True))} if whole else {}
             blank = np.zeros(shape, drawn.values.dtype)
-            return layers.create(self._viewer, source, role, blank, visible=visible, **looks)
+            return roles.create(self._viewer, source, role, blank, visible=visible, **looks)
         if layer.data.shape != shape:
             layer.data = np.zeros(shape, drawn.values.dtype)
         elif drawn.values.dtype.itemsize > layer.data.dtype.itemsize:

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 
 from patchfield.field import FeatureField, Region
-from patchfield.napari.sources import Plane
+from patchfield.napari.layers.stack import Plane
 from patchfield.probe import Agreement, ClassInfo, LinearProbe, stroke_agreement
 
 BLOCK = 2048
