@@ -1,6 +1,5 @@
 """Small transformers in the key names of different training codes, and reference weights as real files."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,18 +31,6 @@ def reference_file(recipe, tmp_path_factory) -> Callable[[str, int], Path]:
         return path
 
     return write
-
-
-@pytest.fixture(scope="session")
-def oracles(shared) -> Callable[[str], tuple[dict, dict[str, np.ndarray]]]:
-    """The cases and arrays of a set of reference vectors."""
-
-    def read(name: str) -> tuple[dict, dict[str, np.ndarray]]:
-        folder = shared / "oracles"
-        with np.load(folder / f"{name}.npz") as arrays:
-            return json.loads((folder / f"{name}.json").read_text()), dict(arrays)
-
-    return read
 
 
 @pytest.fixture

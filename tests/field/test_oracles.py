@@ -1,7 +1,5 @@
 """Our feature maps against HR-Dv2's own, on the published architecture with deterministic weights."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -28,9 +26,9 @@ def vit(recipe, tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", SAMPLINGS)
-def test_fields_equal_the_published_feature_maps(shared, recipe, vit, case):
-    expected = np.load(shared / "oracles" / "hr_dv2.npz")
-    settings = json.loads((shared / "oracles" / "hr_dv2.json").read_text())[case]
+def test_fields_equal_the_published_feature_maps(oracles, recipe, vit, case):
+    cases, expected = oracles("hr_dv2")
+    settings = cases[case]
     image = recipe.image(settings["image"], settings["h"], settings["w"])
     interpolation = settings["interp"].removesuffix("-exact")
     field = extract(image, vit, SAMPLINGS[case], interpolation)

@@ -1,6 +1,5 @@
 """The ranking loss against the reference vectors, the published sorter and closed forms."""
 
-import json
 import math
 
 import numpy as np
@@ -31,9 +30,9 @@ def published_loss(student, teacher, topology, student_steepness, teacher_steepn
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_reference_vectors(name, shared, recipe):
-    case = json.loads((shared / "oracles" / "neco.json").read_text())[name]
-    expected = np.load(shared / "oracles" / "neco.npz")
+def test_reference_vectors(name, oracles, recipe):
+    cases, expected = oracles("neco")
+    case = cases[name]
     shape = (case["batch"], case["grid"] ** 2, case["dim"])
     student, teacher, references = (
         torch.from_numpy(recipe.embedding([case["seed"], part], shape)) for part in range(3)
