@@ -17,8 +17,7 @@ ROOMS = (
     ("probe", "explore"),
     ("evaluate",),
     ("pipeline",),
-    ("project",),
-    ("headless",),
+    ("batch",),
     ("cli",),
     ("__main__", "napari"),
 )

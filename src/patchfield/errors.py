@@ -28,6 +28,3 @@ class FieldError(PatchfieldError):
 class ProbeError(PatchfieldError):
     """A probe is not fitted, cannot be read, or belongs to other features."""
 
-
-class ProjectError(PatchfieldError):
-    """A project folder is missing, damaged, or of a newer version."""

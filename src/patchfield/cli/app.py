@@ -15,7 +15,7 @@ import typer
 from patchfield.errors import PatchfieldError
 
 if TYPE_CHECKING:
-    from patchfield.headless.batch import Results
+    from patchfield.batch.batch import Results
     from patchfield.pipeline import Download, Pipeline
 
 app = typer.Typer(
@@ -60,8 +60,8 @@ def demo(
 ) -> None:
     """Segment a shipped sample from its strokes and write pictures of every step."""
     from patchfield.backbones import default_backbone
-    from patchfield.headless.demo import demonstrate
-    from patchfield.headless.terminal import Bars, say, stoppable
+    from patchfield.cli.demonstration import demonstrate
+    from patchfield.cli.terminal import Bars, say, stoppable
 
     with stoppable(output), Bars() as bars:
         backbone = backbone or default_backbone()
@@ -90,9 +90,9 @@ def segment(
 
     Writes NAME_segmentation for every image and areas.csv with what each class covers.
     """
-    from patchfield.headless.batch import Job, segment_with_labels, segment_with_probe
-    from patchfield.headless.selection import find_images, find_labels
-    from patchfield.headless.terminal import Bars, stoppable
+    from patchfield.batch.batch import Job, segment_with_labels, segment_with_probe
+    from patchfield.batch.selection import find_images, find_labels
+    from patchfield.cli.terminal import Bars, stoppable
     from patchfield.pipeline import Pipeline
     from patchfield.probe import LinearProbe
 
@@ -124,9 +124,9 @@ def pca(
     device: Device = "auto",
 ) -> None:
     """Show what the features tell apart: their first three principal components as red, green and blue."""
-    from patchfield.headless.batch import Job, show_components
-    from patchfield.headless.selection import find_images
-    from patchfield.headless.terminal import Bars, stoppable
+    from patchfield.batch.batch import Job, show_components
+    from patchfield.batch.selection import find_images
+    from patchfield.cli.terminal import Bars, stoppable
 
     job = Job(find_images(images), output, _suffix(file_format), plane)
     with stoppable(output), Bars() as bars:
@@ -146,8 +146,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Compare segmentations with masks: mean IoU, accuracy and the IoU of every class."""
-    from patchfield.headless.scores import score_files, score_table, write_scores
-    from patchfield.headless.terminal import show_table
+    from patchfield.batch.scores import score_files, score_table, write_scores
+    from patchfield.cli.terminal import show_table
 
     scores = score_files(segmentations, masks)
     show_table("Agreement with the masks", *score_table(scores))
@@ -160,8 +160,8 @@ def models(
     links: Annotated[bool, typer.Option("--links", help="Where to fetch the files by hand, for offline use.")] = False,
 ) -> None:
     """List the backbones: what they are for, download size, licence, and whether they are here already."""
-    from patchfield.headless.about import weight_links, weight_rows
-    from patchfield.headless.terminal import say, show_table
+    from patchfield.cli.about import weight_links, weight_rows
+    from patchfield.cli.terminal import say, show_table
 
     if links:
         for name, address in weight_links():
@@ -173,8 +173,8 @@ def models(
 @app.command()
 def info() -> None:
     """Show versions, devices and where downloads are kept; paste it into bug reports."""
-    from patchfield.headless.about import installation
-    from patchfield.headless.terminal import say
+    from patchfield.cli.about import installation
+    from patchfield.cli.terminal import say
 
     for what, fact in installation().items():
         say(f"{what:20}{fact}")
@@ -223,7 +223,7 @@ def _suffix(file_format: str) -> str:
 
 def _finish(results: "Results", output: Path, done: str) -> None:
     """Say what was done and what failed, and leave with 1 if anything did."""
-    from patchfield.headless.terminal import say, show_failures
+    from patchfield.cli.terminal import say, show_failures
 
     total = len(results.finished) + len(results.failures)
     say(f"{len(results.finished)} of {total} images {done}, written to {output}")

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from patchfield.atomic import atomic_path
+from patchfield.batch.selection import find_labels, match_labels
 from patchfield.errors import LabelError
 from patchfield.evaluate import class_iou, confusion_matrix, mean_iou_of_image, pixel_accuracy
-from patchfield.headless.selection import find_labels, match_labels
 from patchfield.images import read_labels
 
 

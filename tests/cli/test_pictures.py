@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from patchfield.headless.pictures import as_picture, blended, overlay, sheet
+from patchfield.cli.pictures import as_picture, blended, overlay, sheet
 
 COLORS = {1: "#ff0000", 2: "#0000ff"}
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from patchfield.batch.selection import find_images, find_labels, match_labels, output_names
 from patchfield.errors import ImageError, LabelError
-from patchfield.headless.selection import find_images, find_labels, match_labels, output_names
 
 
 def touch(folder: Path, *names: str) -> list[Path]:

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from patchfield.batch.areas import ClassArea, class_areas, read_areas, write_areas
+from patchfield.batch.planes import chosen_planes, training_fields
+from patchfield.batch.selection import match_labels, output_names
 from patchfield.errors import LabelError, PatchfieldError
 from patchfield.explore import PrincipalComponents
 from patchfield.field import ExtractionStep, FeatureField
-from patchfield.headless.areas import ClassArea, class_areas, read_areas, write_areas
-from patchfield.headless.selection import match_labels, output_names
 from patchfield.images import Calibration, read_image, read_labels, write_labels, write_map, write_rgb
 from patchfield.pipeline import Pipeline
 from patchfield.probe import LinearProbe
-from patchfield.project import ProjectImage
 
 Watch = Callable[[Path, ExtractionStep], None]
 """Told which file is being worked on and how far its field is."""
@@ -93,9 +93,8 @@ def show_components(job: Job, pipeline: Pipeline, watch: Watch) -> Results:
     results = Results()
     for file in job.images:
         try:
-            image = ProjectImage(file, plane=job.plane)
             micrograph = read_image(file)
-            for plane in image.planes(micrograph):
+            for plane in chosen_planes(micrograph, job.plane):
                 plane_field = pipeline.field(micrograph.at(plane), partial(watch, file))
                 colours = PrincipalComponents.fit(plane_field).rgb(plane_field)
                 name = names[file] if micrograph.planes == 1 else f"{names[file]}_plane{plane}"
@@ -116,8 +115,8 @@ class _Training:
 
     def add(self, file: Path, label_file: Path, plane: int | None, pipeline: Pipeline, watch: Watch) -> None:
         try:
-            image = ProjectImage(file, read_labels(label_file), plane)
-            for index, plane_field, labels in image.training_fields(pipeline, partial(watch, file)):
+            fields = training_fields(file, read_labels(label_file), plane, pipeline, partial(watch, file))
+            for index, plane_field, labels in fields:
                 self.fields[file, index] = plane_field
                 self.pairs.append((plane_field, labels))
         except (PatchfieldError, OSError) as error:
@@ -142,7 +141,7 @@ class _Segmenter:
         micrograph = read_image(file)
         class_names = {value: info.name for value, info in self.probe.classes.items()}
         segmentations, maps, areas = [], [], []
-        for plane in ProjectImage(file, plane=job.plane).planes(micrograph):
+        for plane in chosen_planes(micrograph, job.plane):
             plane_field = self.known.get((file, plane))
             if plane_field is None:
                 plane_field = self.pipeline.field(micrograph.at(plane), partial(watch, file))

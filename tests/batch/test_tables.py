@@ -5,9 +5,9 @@ import csv
 import numpy as np
 import pytest
 
+from patchfield.batch.areas import class_areas, write_areas
+from patchfield.batch.scores import mean_score, score_files, write_scores
 from patchfield.errors import LabelError
-from patchfield.headless.areas import class_areas, write_areas
-from patchfield.headless.scores import mean_score, score_files, write_scores
 from patchfield.images import Calibration, write_labels
 
 SEGMENTATION = np.array([[1, 1, 2], [1, 1, 2]])
