@@ -2,31 +2,18 @@
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from patchfield.backbones.base import Backbone, Level
 from patchfield.errors import LabelError
 from patchfield.evaluate import labelled_sets
 from patchfield.evaluate.suite import LABEL_FREE, EvaluationSettings, evaluate
+from patchfield.testing.backbones import GreyLevels
 
 QUICK = EvaluationSettings(sampling="fast", pixels=(5, 50), cluster_factors=(1, 4), neighbours=5, patch=4, seeds=2)
 
 
-class Seeing(Backbone):
-    """Tokens are the grey level of each patch beside noise, or noise alone."""
-
-    def __init__(self, sees: bool) -> None:
-        self.name, self.fingerprint, self.options = "seeing" if sees else "blind", str(sees), {}
-        self.levels, self.tile, self.margin = (Level(4, 4, 6),), 256, 0
-        self.device = torch.device("cpu")
-        self._sees = sees
-
-    def encode(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        grey = torch.nn.functional.avg_pool2d(batch[:, :1], 4) * 255 / 60
-        bumps = torch.cat([torch.exp(-4 * (grey - level) ** 2) for level in (1, 2, 3)], 1)
-        noise = torch.randn(len(batch), 3, *grey.shape[2:], generator=torch.Generator().manual_seed(0))
-        return [torch.cat([bumps if self._sees else torch.zeros_like(bumps), 0.1 * noise], 1)]
+def grey_levels(sees: bool) -> GreyLevels:
+    return GreyLevels([level * 60 / 255 for level in (1, 2, 3)], width=30 / 255, sees=sees)
 
 
 @pytest.fixture
@@ -51,7 +38,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def evaluations(folder):
-    backbones = {"seeing": Seeing(True), "again": Seeing(True), "blind": Seeing(False)}
+    backbones = {"seeing": grey_levels(True), "again": grey_levels(True), "blind": grey_levels(False)}
     return evaluate(backbones, labelled_sets(folder), QUICK)
 
 
@@ -98,7 +85,7 @@ def test_what_is_measured(evaluations, folder):
 
 def test_progress_counts_to_the_end(folder):
     calls = []
-    evaluate({"blind": Seeing(False)}, labelled_sets(folder)[1:], QUICK, lambda *call: calls.append(call))
+    evaluate({"blind": grey_levels(False)}, labelled_sets(folder)[1:], QUICK, lambda *call: calls.append(call))
     assert [done for done, _, _ in calls] == [0, 1, 2, 3]
     assert {total for _, total, _ in calls} == {3}
 
@@ -106,4 +93,4 @@ def test_progress_counts_to_the_end(folder):
 def test_a_set_that_teaches_one_class_is_refused(folder):
     Image.fromarray(np.full((72, 60), 2, np.uint8)).save(folder / "tissue" / "mask_0.png")
     with pytest.raises(LabelError, match=r"tissue.*fewer than two classes"):
-        evaluate({"blind": Seeing(False)}, labelled_sets(folder), QUICK)
+        evaluate({"blind": grey_levels(False)}, labelled_sets(folder), QUICK)

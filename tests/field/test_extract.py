@@ -8,6 +8,7 @@ import torch
 
 from patchfield.errors import FieldError
 from patchfield.field import estimate, extract, extraction, store
+from patchfield.testing.backbones import PatchMeans
 
 SAMPLINGS = [
     "fast",
@@ -23,12 +24,12 @@ GEOMETRIES = [(14, 14), (7, 14), (4, 14), (2, 14), (4, 8), (16, 16), (2, 2), (1,
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize(("pitch", "patch"), GEOMETRIES)
-def test_no_sampling_displaces_a_feature(patch_means, sampling, pitch, patch):
+def test_no_sampling_displaces_a_feature(sampling, pitch, patch):
     # The mean of a ramp over a patch is the ramp at the patch's centre, and bilinear interpolation keeps ramps:
     # away from the borders (where shifts wrap and reflections bend) the field must read its own coordinates.
     rows, columns = np.mgrid[:101, :118].astype(np.float32)
     image = np.stack([rows, columns, rows], axis=-1) / 128
-    field = extract(image, patch_means((pitch, patch, 3)), sampling, contrast="none")
+    field = extract(image, PatchMeans((pitch, patch, 3)), sampling, contrast="none")
     inner = (slice(32, -32), slice(32, -32))
     found = field.dense(inner)[:2] * 128
     assert np.abs(found[0] - rows[inner]).max() < 0.5
@@ -36,27 +37,27 @@ def test_no_sampling_displaces_a_feature(patch_means, sampling, pitch, patch):
 
 
 @pytest.mark.parametrize("sampling", ["fast", "balanced", "fine", "hr-dv2", "rotations()"])
-def test_a_planted_blob_stays_at_its_pixel(patch_means, sampling):
+def test_a_planted_blob_stays_at_its_pixel(sampling):
     rows, columns = np.mgrid[:150, :170]
     blob = np.exp(-((rows - 71) ** 2 + (columns - 88) ** 2) / (2 * 12**2)).astype(np.float32)
-    response = extract(blob, patch_means((14, 14, 1)), sampling, contrast="none").dense()[0]
+    response = extract(blob, PatchMeans((14, 14, 1)), sampling, contrast="none").dense()[0]
     centre = [(response * axis).sum() / response.sum() for axis in (rows, columns)]
     np.testing.assert_allclose(centre, [71, 88], atol=0.5)
 
 
 @pytest.mark.parametrize("levels", [((14, 14, 4),), ((7, 14, 4),), ((1, 1, 3), (2, 2, 4), (8, 8, 2))])
 @pytest.mark.parametrize("margin", [0, 5, 20])
-def test_tiles_agree_with_the_whole_where_context_allows(patch_means, levels, margin):
+def test_tiles_agree_with_the_whole_where_context_allows(levels, margin):
     image = np.random.default_rng(0).random((211, 187, 3), dtype=np.float32)
-    whole = extract(image, patch_means(*levels), "phases(2) * rotations()")
-    backbone = patch_means(*levels, tile=70, margin=margin)
+    whole = extract(image, PatchMeans(*levels), "phases(2) * rotations()")
+    backbone = PatchMeans(*levels, tile=70, margin=margin)
     tiled = extract(image, backbone, "phases(2) * rotations()")
     assert len(backbone.crops) > len(whole.blocks[0].grids)
     np.testing.assert_allclose(tiled.dense(), whole.dense(), atol=3e-3)
 
 
-def test_tokens_without_context_are_faded_out(patch_means):
-    class Spoilt(type(patch_means((2, 2, 1)))):
+def test_tokens_without_context_are_faded_out():
+    class Spoilt(PatchMeans):
         """Adds nonsense to the outermost 8 pixels of each crop, as missing context does."""
 
         def encode(self, batch):
@@ -66,15 +67,15 @@ def test_tokens_without_context_are_faded_out(patch_means):
             return [spoilt]
 
     image = np.random.default_rng(0).random((200, 200), dtype=np.float32)
-    clean = patch_means((2, 2, 1), tile=64, margin=8)
-    spoilt = Spoilt(clean.levels, tile=64, margin=8)
+    clean = PatchMeans((2, 2, 1), tile=64, margin=8)
+    spoilt = Spoilt((2, 2, 1), tile=64, margin=8)
     inner = (slice(10, -10), slice(10, -10))  # the outermost crops have no neighbour to ask
     difference = extract(image, spoilt, "fast").dense(inner) - extract(image, clean, "fast").dense(inner)
     assert np.abs(difference).max() < 0.05
 
 
-def test_every_view_yields_a_usable_field(patch_means, noise):
-    backbone = patch_means((14, 14, 3), tile=42, margin=0)
+def test_every_view_yields_a_usable_field(noise):
+    backbone = PatchMeans((14, 14, 3), tile=42, margin=0)
     steps = list(extraction(noise, backbone, "phases(2)"))
     assert [step.done for step in steps] == list(range(1, steps[-1].total + 1))
     fields = [step.field for step in steps if step.field is not None]
@@ -83,16 +84,16 @@ def test_every_view_yields_a_usable_field(patch_means, noise):
     assert steps[-1].field is fields[-1]
 
 
-def test_closing_the_iterator_cancels(patch_means, noise):
-    backbone = patch_means((14, 14, 3))
+def test_closing_the_iterator_cancels(noise):
+    backbone = PatchMeans((14, 14, 3))
     steps = extraction(noise, backbone, "hr-dv2")
     next(steps)
     steps.close()
     assert len(backbone.crops) == 1
 
 
-def test_views_that_occur_twice_are_computed_once_and_count_twice(patch_means, noise):
-    backbone = patch_means((14, 14, 2))
+def test_views_that_occur_twice_are_computed_once_and_count_twice(noise):
+    backbone = PatchMeans((14, 14, 2))
     field = extract(noise, backbone, "flips()")
     assert len(backbone.crops) == 3
     alone = [extract(noise, backbone, sampling).dense() for sampling in ("fast", "mirrors()")]
@@ -103,34 +104,34 @@ def test_views_that_occur_twice_are_computed_once_and_count_twice(patch_means, n
     np.testing.assert_allclose(field.dense(), expected, atol=2e-3)
 
 
-def test_a_pixel_grid_has_no_phases(patch_means, noise):
-    assert len(extract(noise, patch_means((1, 1, 3)), "phases(4)").blocks[0].grids) == 1
+def test_a_pixel_grid_has_no_phases(noise):
+    assert len(extract(noise, PatchMeans((1, 1, 3)), "phases(4)").blocks[0].grids) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 3), (1, 40), (13, 200), (14, 14), (15, 29)])
 @pytest.mark.parametrize("sampling", ["balanced", "hr-dv2", "mirrors()"])
-def test_images_smaller_than_a_patch_have_fields_too(patch_means, shape, sampling):
+def test_images_smaller_than_a_patch_have_fields_too(shape, sampling):
     image = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
-    dense = extract(image, patch_means((14, 14, 2), tile=28), sampling).dense()
+    dense = extract(image, PatchMeans((14, 14, 2), tile=28), sampling).dense()
     assert dense.shape == (2, *shape)
     assert np.isfinite(dense).all()
     assert dense[0].min() >= image.min() / 255 - 1e-3
     assert dense[0].max() <= image.max() / 255 + 1e-3
 
 
-def test_tokens_that_half_precision_cannot_hold_do_not_spread(patch_means):
-    class Overflowing(type(patch_means((2, 2, 1)))):
+def test_tokens_that_half_precision_cannot_hold_do_not_spread():
+    class Overflowing(PatchMeans):
         def encode(self, batch):
             tokens = [tokens.clone() for tokens in super().encode(batch)]
             tokens[0][0, 0, 0, :3] = torch.tensor([torch.nan, torch.inf, -1e9])
             return tokens
 
-    backbone = Overflowing(patch_means((2, 2, 1)).levels)
+    backbone = Overflowing((2, 2, 1))
     assert np.isfinite(extract(np.zeros((20, 20)), backbone, "fast").dense()).all()
 
 
-def test_the_estimate_is_what_the_field_takes(patch_means, noise):
-    backbone = patch_means((7, 14, 4), (14, 14, 2), tile=28)
+def test_the_estimate_is_what_the_field_takes(noise):
+    backbone = PatchMeans((7, 14, 4), (14, 14, 2), tile=28)
     field = extract(noise, backbone, "phases(2)")
     expected = estimate(noise.shape[:2], backbone, "phases(2)")
     assert expected.nbytes == field.nbytes
@@ -138,18 +139,18 @@ def test_the_estimate_is_what_the_field_takes(patch_means, noise):
     assert expected.tiles == len(backbone.crops)
 
 
-def test_the_tokens_of_a_very_large_image_lie_on_disk(patch_means, noise, monkeypatch):
-    in_memory = extract(noise, patch_means((4, 4, 4), tile=40), "phases(2)")
+def test_the_tokens_of_a_very_large_image_lie_on_disk(noise, monkeypatch):
+    in_memory = extract(noise, PatchMeans((4, 4, 4), tile=40), "phases(2)")
     files = []
     monkeypatch.setattr(store, "_ON_DISK_FROM", 1000)
     opened = lambda **_: files.append(TemporaryFile()) or files[-1]  # noqa: E731, SIM115
     monkeypatch.setattr(store.tempfile, "TemporaryFile", opened)
-    on_disk = extract(noise, patch_means((4, 4, 4), tile=40), "phases(2)")
+    on_disk = extract(noise, PatchMeans((4, 4, 4), tile=40), "phases(2)")
     assert len(files) == 4
     assert all(file.closed for file in files)
     np.testing.assert_array_equal(on_disk.dense(), in_memory.dense())
 
 
-def test_unknown_interpolation_is_refused(patch_means, noise):
+def test_unknown_interpolation_is_refused(noise):
     with pytest.raises(FieldError, match="bicubic"):
-        extract(noise, patch_means((14, 14, 2)), "fast", "lanczos")
+        extract(noise, PatchMeans((14, 14, 2)), "fast", "lanczos")

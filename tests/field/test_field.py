@@ -5,6 +5,7 @@ import pytest
 
 from patchfield.errors import FieldError
 from patchfield.field import FeatureField, extract
+from patchfield.testing.backbones import PatchMeans
 
 SAMPLINGS = [
     "fast",
@@ -17,9 +18,9 @@ INTERPOLATIONS = ["nearest", "bilinear", "bicubic"]
 
 
 @pytest.fixture
-def make_field(patch_means, noise):
+def make_field(noise):
     def make(sampling="phases(2)", interpolation="bilinear", levels=((7, 14, 5), (14, 14, 3))):
-        return extract(noise, patch_means(*levels), sampling, interpolation)
+        return extract(noise, PatchMeans(*levels), sampling, interpolation)
 
     return make
 
@@ -85,7 +86,7 @@ def test_more_classes_than_a_byte_holds(make_field):
     np.testing.assert_array_equal(index, field.project(weights).argmax(0))
 
 
-def test_what_does_not_fit_is_refused(make_field, patch_means, tmp_path):
+def test_what_does_not_fit_is_refused(make_field, tmp_path):
     field = make_field()
     with pytest.raises(FieldError, match="8 channels"):
         field.project(np.zeros((5, 2)))
@@ -94,7 +95,7 @@ def test_what_does_not_fit_is_refused(make_field, patch_means, tmp_path):
     with pytest.raises(FieldError, match="empty"):
         field.dense((slice(61, 70), slice(None)))
     with pytest.raises(FieldError, match="different size"):
-        field | extract(np.zeros((20, 20)), patch_means((14, 14, 2)))
+        field | extract(np.zeros((20, 20)), PatchMeans((14, 14, 2)))
     (tmp_path / "no.field").write_bytes(b"\x08\0\0\0\0\0\0\0not json")
     with pytest.raises(FieldError, match=r"no\.field"):
         FeatureField.load(tmp_path / "no.field")

@@ -2,23 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 
-from patchfield.backbones.base import Backbone, Level
 from patchfield.field import FeatureField, extract
-
-
-class RandomLift(Backbone):
-    """A convolution with random weights and a ReLU: features that differ wherever the texture does."""
-
-    def __init__(self, channels: int = 24, fingerprint: str = "lift-1") -> None:
-        self.name, self.fingerprint, self.options = "random-lift", fingerprint, {}
-        self.levels = (Level(4, 4, channels),)
-        self.tile, self.margin, self.device = 512, 0, torch.device("cpu")
-        self._weights = torch.from_numpy(np.random.default_rng(0).standard_normal((channels, 3, 4, 4))).float()
-
-    def encode(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        return [torch.relu(torch.nn.functional.conv2d(batch - 0.4, self._weights, stride=4))]
+from patchfield.testing.backbones import RandomLift
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +15,6 @@ def image() -> np.ndarray:
     pixels[::4, 64:] = 1
     pixels += np.random.default_rng(1).normal(scale=0.3, size=pixels.shape)
     return pixels.astype(np.float32)
-
-
-@pytest.fixture(scope="session")
-def lift():
-    return RandomLift
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from patchfield.errors import LabelError, ProbeError
 from patchfield.field import extract
 from patchfield.probe import ClassInfo, LinearProbe, SampleCache
+from patchfield.testing.backbones import RandomLift
 
 
 @pytest.fixture
@@ -66,8 +67,8 @@ def test_two_classes_have_two_columns_and_unsure_pixels_are_where_they_meet(fiel
     assert probe.uncertainty(field)[:, 30:34].mean() > 3 * probe.uncertainty(field)[:, 8:24].mean()
 
 
-def test_strokes_on_several_images_train_one_probe(field, image, labels, lift):
-    other = extract(image[:, ::-1].copy(), lift(), "fast")
+def test_strokes_on_several_images_train_one_probe(field, image, labels):
+    other = extract(image[:, ::-1].copy(), RandomLift(), "fast")
     first, second = labels.copy(), np.zeros_like(labels)
     first[labels == 200] = 0
     second[10:14, 5:20] = 200  # the stripes are on the left there
@@ -133,8 +134,8 @@ def test_labels_that_do_not_suffice_get_one_sentence(field, labels, make, words)
         LinearProbe().fit(make(field, labels))
 
 
-def test_features_of_another_backbone_are_refused_by_name(probe, image, field, labels, lift):
-    other = extract(image, lift(fingerprint="lift-2"), "fast")
+def test_features_of_another_backbone_are_refused_by_name(probe, image, field, labels):
+    other = extract(image, RandomLift(fingerprint="lift-2"), "fast")
     for use in (probe.segment, probe.probabilities, probe.uncertainty):
         with pytest.raises(ProbeError, match=r"lift-1.*lift-2.*probe\.extract"):
             use(other)

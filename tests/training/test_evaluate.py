@@ -4,31 +4,17 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import training.evaluate
-from patchfield.backbones.base import Backbone, Level
+from patchfield.backbones.base import Backbone
 from patchfield.errors import BackboneError
 from patchfield.evaluate.suite import EvaluationSettings
+from patchfield.testing.backbones import PatchColours
 from training.evaluate import compare, main
 
 COLOURS = np.array([[0, 0, 0], [250, 40, 40], [40, 250, 40], [40, 40, 250]], np.uint8)
 QUICK = ["--sampling", "fast", "--pixels", "[20]", "--cluster_factors", "[4]", "--patch", "8", "--seeds", "1"]
-
-
-class PatchColours(Backbone):
-    """Tokens are the mean colour of each patch, times a gain per channel, and a little noise."""
-
-    def __init__(self, name: str, gain: float = 1.0) -> None:
-        self.name, self.fingerprint, self.options = name, f"{name}-print", {}
-        self.levels, self.tile, self.margin = (Level(8, 8, 3),), 448, 0
-        self.device = torch.device("cpu")
-        self._gain = torch.tensor([1.0, gain, gain])[:, None, None]
-
-    def encode(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        colours = (torch.nn.functional.avg_pool2d(batch, 8) - 0.4) * self._gain
-        return [colours + 0.1 * torch.randn(colours.shape, generator=torch.Generator().manual_seed(0))]
 
 
 @pytest.fixture
@@ -47,7 +33,7 @@ def micrographs(tmp_path):
 @pytest.fixture
 def known(monkeypatch):
     """Backbones by name, in place of those that would need weights."""
-    backbones = {"full": PatchColours("full"), "red": PatchColours("red", gain=0.0)}
+    backbones = {"full": PatchColours("full", noise=0.1), "red": PatchColours("red", gain=(1.0, 0.0, 0.0), noise=0.1)}
 
     def load(name, **_options):
         if isinstance(name, Backbone):

@@ -1,29 +1,14 @@
-"""Small folders in the layouts of the benchmarks, and a backbone that sees the colours of patches."""
+"""Small folders in the layouts of the benchmarks."""
 
 import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from patchfield.backbones.base import Backbone, Level
+from patchfield.testing.backbones import PatchColours
 
 COLOURS = np.array([[250, 30, 30], [30, 250, 30], [30, 30, 250]], np.uint8)
-
-
-class PatchColours(Backbone):
-    """Tokens are the mean colour of each patch, centred, and two channels of noise."""
-
-    def __init__(self, patch: int = 8) -> None:
-        self.name, self.fingerprint, self.options = "patch-colours", "test", {}
-        self.levels, self.tile, self.margin = (Level(patch, patch, 5),), 448, 0
-        self.device = torch.device("cpu")
-
-    def encode(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        colours = torch.nn.functional.avg_pool2d(batch, self.levels[0].patch) - 0.4
-        noise = 0.05 * torch.randn(len(batch), 2, *colours.shape[2:], generator=torch.Generator().manual_seed(0))
-        return [torch.cat([colours, noise], 1)]
 
 
 @pytest.fixture
