@@ -19,7 +19,7 @@ ROOMS = (
     ("pipeline",),
     ("batch",),
     ("cli",),
-    ("__main__", "napari"),
+    ("__main__", "napari", "testing"),
 )
 """From the ground up: a room imports from itself and from the floors below."""
 
