@@ -1,26 +1,33 @@
-# make demo   the main job on a shipped sample, pictures in demo-output/; opens napari where there is a display
-# make app    napari with the same sample
-# make test   all tests (a virtual screen is used; installed through apt-get where that is allowed)
-# make lint   style and types
-# Everything is installed into .venv; nothing else on the machine is touched, except by apt-get for `make test`.
+# make demo             the main job on a shipped sample, pictures in demo-output/; opens napari where there is a display
+# make app              napari with the same sample
+# make test             all tests, doctests and examples of the documentation
+# make lint             style, types and import contracts
+# make test-minimum     the tests with the oldest dependencies that pyproject.toml allows
+# make system-packages  Xvfb and the libraries of Qt, through apt-get (Debian, Ubuntu); asks sudo where it has to
+# Everything but system-packages stays inside .venv. QT=PySide6 tests with the other Qt, PYTHON=python3.13 with another Python.
 
-SHELL := /bin/bash
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+SHELL := bash
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV ?= .venv
 SAMPLE ?= alloy
 OUTPUT ?= demo-output
+QT ?= PyQt6
+# More workers than this gain little: each of them imports PyTorch and napari.
+WORKERS ?= 2
 
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip
 INSTALL := $(PIP) install --retries 10 --timeout 120
-# macOS has no X server and needs none: there the tests open their windows on the screen.
-SCREEN := $(if $(filter Darwin,$(shell uname)),,xvfb-run --auto-servernum --server-args "-screen 0 1600x1000x24")
-CHECK_SCREEN := $(SCREEN) $(BIN)/python tests/display_check.py >/dev/null 2>&1
+QT_LIBRARY := $(if $(filter PySide6,$(QT)),PySide6>=6.8,PyQt6>=6.8)
+QT_CHOICE := QT_API=$(shell echo $(QT) | tr A-Z a-z) PYTEST_QT_API=$(shell echo $(QT) | tr A-Z a-z)
+PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadscope
+# macOS and Windows have no X server and need none: there the tests open their windows on the screen.
+VIRTUAL_SCREEN := $(shell command -v xvfb-run >/dev/null 2>&1 && echo 'xvfb-run --auto-servernum --server-args "-screen 0 1600x1000x24"')
 SYSTEM_PACKAGES := xvfb xauth libgl1 libegl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 \
 	libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0
 
-.PHONY: demo app test lint clean
+.PHONY: demo app test test-minimum lint system-packages clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -30,16 +37,27 @@ demo: $(VENV)/.core
 app: $(VENV)/.app
 	$(BIN)/python -m patchfield.napari.app --sample $(SAMPLE)
 
-test: $(VENV)/.test $(VENV)/.screen
-	$(SCREEN) $(BIN)/python -m pytest
+# Without a screen the tests that open windows are skipped, and pytest says so.
+test: $(VENV)/.test
+	@$(QT_CHOICE) $(VIRTUAL_SCREEN) $(BIN)/python tests/display_check.py || [ -z "$(REQUIRE_SCREEN)" ]
+	$(QT_CHOICE) $(VIRTUAL_SCREEN) $(BIN)/python $(PYTEST)
+
+test-minimum: $(VENV)/.minimum
+	$(QT_CHOICE) $(VIRTUAL_SCREEN) $(VENV)-minimum/bin/python $(PYTEST)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
+system-packages:
+	@root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+	$$root apt-get update -qq && \
+	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null
+
 clean:
-	rm -rf $(VENV) $(OUTPUT)
+	rm -rf $(VENV) $(VENV)-minimum $(OUTPUT)
 
 $(VENV)/.made:
 	@[ -n "$(PYTHON)" ] || { echo "Patchfield needs Python 3.11 or later: install it, or run make PYTHON=/path/to/python"; exit 1; }
@@ -55,22 +73,19 @@ $(VENV)/.core: pyproject.toml Makefile $(VENV)/.made
 	@touch $@
 
 $(VENV)/.app: $(VENV)/.core
-	$(INSTALL) --editable '.[app,training]'
+	$(INSTALL) --editable '.[napari,arrays,training]' '$(QT_LIBRARY)'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.app
-	$(INSTALL) --quiet --editable '.[app,training]' --group test
+	$(INSTALL) --quiet --editable '.[napari,arrays,training]' --group test
 	@touch $@
 
-$(VENV)/.lint: $(VENV)/.core
-	$(INSTALL) --quiet --editable . --group lint
+$(VENV)/.lint: $(VENV)/.app
+	$(INSTALL) --quiet --editable '.[napari,arrays,training]' --group lint
 	@touch $@
 
-$(VENV)/.screen: $(VENV)/.test
-	@$(CHECK_SCREEN) || { \
-		root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
-		command -v apt-get >/dev/null && $$root true 2>/dev/null && $$root apt-get update -qq && \
-		$$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null; \
-		$(CHECK_SCREEN); \
-	} || { echo "The tests need a virtual screen with OpenGL; on Debian and Ubuntu: apt-get install $(SYSTEM_PACKAGES)"; exit 1; }
+$(VENV)/.minimum: pyproject.toml Makefile $(VENV)/.made
+	$(INSTALL) --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)-minimum
+	$(BIN)/uv pip install --quiet --python $(VENV)-minimum --resolution lowest-direct --editable '.[app,training]' --group test
 	@touch $@

@@ -1,5 +1,6 @@
 """The built wheel holds everything, and works where only the wheel is."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +34,10 @@ def environment(wheel, tmp_path_factory) -> Path:
     """An environment with the wheel in it; its dependencies are borrowed from the one that runs the tests."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False, symlinks=True)
-    python = folder / "bin" / "python"
+    python = folder / SCRIPTS / "python"
     install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", "--quiet", wheel]
     subprocess.run(install, check=True)
-    site = next(folder.glob("lib/python*/site-packages"))
+    site = next(folder.glob("[Ll]ib/**/site-packages"))
     # Folders that a .pth file names are searched after this environment's own and their own .pth files are not read, so
     # an editable install beside the borrowed packages stays out.
     (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
@@ -44,8 +46,9 @@ def environment(wheel, tmp_path_factory) -> Path:
 
 def run(environment: Path, *command: str) -> str:
     """What a program of the environment prints, run where the checkout cannot be imported from."""
-    program = [environment / "bin" / command[0], *command[1:]]
-    done = subprocess.run(program, capture_output=True, text=True, cwd=environment, check=False)
+    program = [environment / SCRIPTS / command[0], *command[1:]]
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(program, capture_output=True, text=True, cwd=environment, env=variables, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -56,6 +59,14 @@ def test_the_wheel_holds_both_packages_the_manifest_and_the_licence(wheel):
         assert expected in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.split("/")[0] in ("tests", "benchmarks", "docs", ".ci")]
+
+
+def test_the_version_is_stated_once(wheel):
+    import patchfield
+
+    assert wheel.name.split("-")[1] == patchfield.__version__
+    for name in ("pyproject.toml", "CITATION.cff"):
+        assert patchfield.__version__ not in (ROOT / name).read_text(encoding="utf-8")
 
 
 def test_every_module_of_the_checkout_is_in_the_wheel(wheel):
