@@ -6,7 +6,7 @@ Without a display, or without Qt's system libraries, say what to do and exit wit
 import os
 import sys
 
-ADVICE = "No screen with OpenGL: tests of the window are skipped. On Debian and Ubuntu, `make system-packages` brings one."
+ADVICE = "No screen with OpenGL: tests of windows are skipped. On Debian and Ubuntu, `make system-packages` brings one."
 
 if sys.platform == "linux" and not os.environ.get("DISPLAY"):
     sys.exit(ADVICE)
