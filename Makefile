@@ -4,7 +4,8 @@
 # make lint             style, types and import contracts
 # make test-minimum     the tests with the oldest dependencies that pyproject.toml allows
 # make system-packages  Xvfb and the libraries of Qt, through apt-get (Debian, Ubuntu); asks sudo where it has to
-# Everything but system-packages stays inside .venv. QT=PySide6 tests with the other Qt, PYTHON=python3.13 with another Python.
+# Everything but system-packages stays inside .venv. QT=PySide6 tests with the other Qt, PYTHON=python3.13 with another Python,
+# NAPARI="napari @ git+https://github.com/napari/napari.git" with another napari.
 
 SHELL := bash
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
@@ -13,6 +14,7 @@ VENV ?= .venv
 SAMPLE ?= alloy
 OUTPUT ?= demo-output
 QT ?= PyQt6
+NAPARI ?= napari
 # More workers than this gain little: each of them imports PyTorch and napari.
 WORKERS ?= 2
 
@@ -73,7 +75,7 @@ $(VENV)/.core: pyproject.toml Makefile $(VENV)/.made
 	@touch $@
 
 $(VENV)/.app: $(VENV)/.core
-	$(INSTALL) --editable '.[napari,arrays,training]' '$(QT_LIBRARY)'
+	$(INSTALL) --editable '.[napari,arrays,training]' '$(QT_LIBRARY)' '$(NAPARI)'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.app
