@@ -1,12 +1,14 @@
 """Self-attention by xFormers where it is installed; PyTorch's own otherwise."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
-from timm.layers import Attention
-from timm.models.vision_transformer import VisionTransformer
 from torch import nn
+
+if TYPE_CHECKING:
+    from timm.layers import Attention
+    from timm.models.vision_transformer import VisionTransformer
 
 
 class MemoryEfficientAttention(nn.Module):
@@ -21,7 +23,7 @@ class MemoryEfficientAttention(nn.Module):
         ``xformers.ops.memory_efficient_attention``.
     """
 
-    def __init__(self, attention: Attention, kernel: Callable[..., torch.Tensor]) -> None:
+    def __init__(self, attention: "Attention", kernel: Callable[..., torch.Tensor]) -> None:
         super().__init__()
         self.qkv, self.proj = attention.qkv, attention.proj
         self.num_heads, self.scale, self._kernel = attention.num_heads, attention.scale, kernel
@@ -34,13 +36,13 @@ class MemoryEfficientAttention(nn.Module):
         return projected
 
 
-def replace_attention(vit: VisionTransformer, kernel: Callable[..., torch.Tensor]) -> None:
+def replace_attention(vit: "VisionTransformer", kernel: Callable[..., torch.Tensor]) -> None:
     """Let all blocks of `vit` compute their attention by `kernel`."""
     for block in vit.blocks:
-        block.attn = MemoryEfficientAttention(cast(Attention, block.attn), kernel)
+        block.attn = MemoryEfficientAttention(cast("Attention", block.attn), kernel)
 
 
-def use_xformers(vit: VisionTransformer) -> bool:
+def use_xformers(vit: "VisionTransformer") -> bool:
     """Let `vit` (on a CUDA device) use xFormers' attention where it is installed and works; whether it does."""
     try:
         from xformers.ops import memory_efficient_attention

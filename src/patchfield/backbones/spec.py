@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import isqrt
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
-from timm.layers import Mlp, SwiGLUPacked
-from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from patchfield.backbones.positions import PositionRule
 from patchfield.backbones.registry import IMAGENET_MEAN, IMAGENET_STD
+from patchfield.backbones.timm_import import import_timm
 from patchfield.errors import BackboneError
+
+if TYPE_CHECKING:
+    from timm.models.vision_transformer import VisionTransformer
 
 State = Mapping[str, torch.Tensor]
 
@@ -72,13 +74,14 @@ class ViTSpec:
         """Class and register tokens together."""
         return self.registers + self.class_token
 
-    def build(self, drop_path: float = 0.0) -> VisionTransformer:
+    def build(self, drop_path: float = 0.0) -> "VisionTransformer":
         """A timm model of this shape, on the meta device: load weights with ``assign=True``.
 
         Class and register tokens carry their own encodings (timm's ``no_embed_class``), for every family.
         """
+        timm = import_timm()
         with torch.device("meta"):
-            return VisionTransformer(
+            return timm.models.VisionTransformer(
                 img_size=self.native_side,
                 patch_size=self.patch,
                 num_classes=0,
@@ -94,7 +97,7 @@ class ViTSpec:
                 reg_tokens=self.registers,
                 drop_path_rate=drop_path,
                 norm_layer=partial(nn.LayerNorm, eps=1e-6),
-                mlp_layer=cast(type[nn.Module], SwiGLUPacked if self.swiglu else Mlp),
+                mlp_layer=cast(type[nn.Module], timm.layers.SwiGLUPacked if self.swiglu else timm.layers.Mlp),
                 act_layer=nn.SiLU if self.swiglu else nn.GELU,
             )
 

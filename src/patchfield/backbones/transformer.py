@@ -1,15 +1,17 @@
 """A vision transformer that can be asked for dense tokens: any input size, any stride, any block."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
-from timm.layers import Attention
 from torch import nn
 
 from patchfield.backbones.positions import resample_positions
 from patchfield.backbones.spec import State, ViTSpec, check_state
 from patchfield.errors import BackboneError
+
+if TYPE_CHECKING:
+    from timm.layers import Attention
 
 
 class Tokens(NamedTuple):
@@ -112,7 +114,7 @@ class Transformer(nn.Module):
         *before, last = self.vit.blocks
         for block in before:
             sequence = block(sequence)
-        attention = cast(Attention, last.attn)
+        attention = cast("Attention", last.attn)
         normalised = cast(nn.Module, last.norm1)(sequence)
         queries, keys, _ = attention.qkv(normalised).unflatten(-1, (3, self.spec.heads, -1)).unbind(2)
         scores = torch.einsum("bhc,bnhc->bhn", queries[:, 0] * attention.scale, keys)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import timm
 import torch
 
 from patchfield.backbones.attention import use_xformers
@@ -14,6 +13,7 @@ from patchfield.backbones.base import Backbone, Level
 from patchfield.backbones.conversion import ConversionReport, convert
 from patchfield.backbones.devices import BatchSplitter, Precision, choose_device, choose_dtype, move_to
 from patchfield.backbones.spec import State, ViTSpec
+from patchfield.backbones.timm_import import import_timm
 from patchfield.backbones.transformer import Transformer
 from patchfield.errors import BackboneError
 
@@ -183,7 +183,7 @@ def random_vit(architecture: str = "vit_small_patch14_dinov2", seed: int = 0, **
     ours = {key: settings.pop(key) for key in ("stride", "blocks", "device", "precision") if key in settings}
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        model: Any = timm.create_model(architecture, num_classes=0, **settings)
+        model: Any = import_timm().create_model(architecture, num_classes=0, **settings)
     state, _, _ = convert(model.state_dict())
     for key, value in state.items():
         if key.endswith("gamma"):  # timm starts them at 1e-5: no block would have an effect
