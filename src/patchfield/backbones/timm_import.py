@@ -5,7 +5,7 @@ library carries an LLVM of its own whose symbols are visible, and Mesa's softwar
 desktops, some graphics cards) has loaded another LLVM for the whole process once a window has drawn anything. Triton's
 references are then resolved to Mesa's functions, and the process ends with a segmentation fault. Neither can be loaded
 first by us: napari's window is open before anybody asks for the plugin. So Triton's library is loaded here, before
-timm, with its references bound to itself (``RTLD_DEEPBIND`` of dlopen(3)); whatever imports Triton later finds it loaded.
+timm, with its references bound to itself (``RTLD_DEEPBIND`` of dlopen(3)); who imports Triton later finds it loaded.
 
 ``micro`` and ``filters`` need neither of the three, and do not import them.
 """
@@ -33,7 +33,7 @@ def import_timm() -> ModuleType:
 
 
 def _load_triton() -> None:
-    """Load Triton with its own symbols first; does nothing where it is absent, loaded, or the system has no such mode."""
+    """Load Triton with its own symbols first; nothing where it is absent or loaded, or the system has no such mode."""
     if "triton" in sys.modules or not hasattr(os, "RTLD_DEEPBIND"):
         return
     flags = sys.getdlopenflags()
