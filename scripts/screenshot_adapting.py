@@ -14,7 +14,7 @@ from screenshot import FOLDER, SIZE, wait_until
 
 from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.napari._qt.panel import PatchfieldPanel
-from patchfield.napari.adapting import Phase
+from patchfield.napari.adapt.adapting import Phase
 from patchfield.napari.app import open_window
 
 START = "small-vit"
@@ -63,12 +63,12 @@ def main() -> None:
         adapting = panel.adapting
 
         def is_under_way() -> bool:
-            progress = adapting.standing.progress
-            return adapting.standing.phase is Phase.TRAINING and progress is not None and progress.done >= PICTURED_STEP
+            progress = adapting.status.progress
+            return adapting.status.phase is Phase.TRAINING and progress is not None and progress.done >= PICTURED_STEP
 
         wait_until(is_under_way)
         pictures.append(picture(panel, Path(scratch) / "run.png"))
-        wait_until(lambda: not adapting.standing.is_busy)
+        wait_until(lambda: not adapting.status.is_busy)
         pictures.append(picture(panel, Path(scratch) / "result.png"))
         side_by_side(pictures).save(FOLDER / "adapting.png")
         viewer.close()

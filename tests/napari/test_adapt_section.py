@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.napari._qt.panel import PatchfieldPanel
-from patchfield.napari.adapting import Phase
+from patchfield.napari.adapt.adapting import Phase
 from patchfield.napari.plugin import PLUGIN
 
 pytestmark = pytest.mark.gui
@@ -51,8 +51,8 @@ def test_a_backbone_is_adapted_listed_and_used(panel, qtbot):
     press(panel, qtbot)
     assert section.form.isHidden()
     assert card.button.text() == "Stop"
-    qtbot.waitUntil(lambda: not panel.adapting.standing.is_busy, timeout=PATIENCE)
-    assert panel.adapting.standing.phase is Phase.FINISHED, panel.adapting.standing.sentence
+    qtbot.waitUntil(lambda: not panel.adapting.status.is_busy, timeout=PATIENCE)
+    assert panel.adapting.status.phase is Phase.FINISHED, panel.adapting.status.sentence
     assert section.text() == "Adapt model · ready"
     assert section.name.text() == "steel-adapted-2"
     assert section.start.currentData() == "tiny"

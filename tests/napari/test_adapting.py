@@ -1,9 +1,6 @@
 """Adapting a backbone: real processes on small images, stopped, resumed, refused, left alone."""
 
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +11,14 @@ from napari.layers._source import layer_source
 from patchfield.backbones import export_checkpoint, load_backbone, models, random_vit
 from patchfield.errors import BackboneError
 from patchfield.images import read_image, write_image
-from patchfield.napari import adapt_order
-from patchfield.napari.adapt_order import Order, first_start, free_name
-from patchfield.napari.adapting import Adapting, Phase
+from patchfield.napari.adapt.adapting import Adapting, Phase
+from patchfield.napari.adapt.order import Order, first_start, free_name
+from patchfield.napari.adapt.run import TrainingRun, runs_folder
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers.export import file_of, write_layer
 from patchfield.napari.layers.stack import ImageSource
-from patchfield.napari.leash import STOPPED, is_held
-from patchfield.napari.training_run import TrainingRun, runs_folder
+from patchfield.runs.extra import NEEDED
 
 STEPS = 12
 SMALL = {
@@ -86,67 +82,60 @@ def logged_steps(run: TrainingRun) -> list[int]:
     return [json.loads(line)["step"] for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def wait_until(condition) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_a_run_is_stopped_resumed_in_a_later_session_and_used(controller, order, tmp_path, monkeypatch):
-    monkeypatch.setattr("patchfield.napari.adapting.POLL", 0.05)
+    monkeypatch.setattr("patchfield.napari.adapt.adapting.POLL", 0.05)
     adapting = Adapting(controller)
     seen = []
 
     def watch():
-        seen.append(adapting.standing)
-        if adapting.standing.phase is Phase.TRAINING:
+        seen.append(adapting.status)
+        if adapting.status.phase is Phase.TRAINING:
             adapting.stop()
 
     adapting.changed.connect(watch)
     adapting.start(order())
-    phases = list(dict.fromkeys(standing.phase for standing in seen))
+    phases = list(dict.fromkeys(status.phase for status in seen))
     assert phases == [Phase.STARTING, Phase.TRAINING, Phase.STOPPING, Phase.STOPPED], seen[-1].sentence
-    told = next(standing for standing in seen if standing.phase is Phase.TRAINING)
-    assert f"of\N{NO-BREAK SPACE}{STEPS} · loss" in told.sentence
-    assert told.sentence.endswith("left")
+    shown = next(status for status in seen if status.phase is Phase.TRAINING)
+    assert f"of\N{NO-BREAK SPACE}{STEPS} · loss" in shown.sentence
+    assert shown.sentence.endswith("left")
     done = logged_steps(adapting.run)[-1]
-    assert told.progress.done <= done < STEPS
-    assert adapting.standing.sentence == f"Stopped after step {done} of {STEPS}."
+    assert shown.progress.done <= done < STEPS
+    assert adapting.status.sentence == f"Stopped after step {done} of {STEPS}."
     file, written = TrainingRun.read(adapting.run.folder).images
     assert file == (tmp_path / "steel.png").resolve()
     assert read_image(written).planes == 2
 
     later = another_session()
     later.start(order())
-    assert "resume it, or choose another name" in later.standing.sentence
+    assert "resume it, or choose another name" in later.status.sentence
     later = another_session()
-    later.look_for_unfinished(runs_folder())
-    assert later.standing.sentence == f"'mine' was interrupted at step {done} of {STEPS}."
+    later.find_unfinished(runs_folder())
+    assert later.status.sentence == f"'mine' was interrupted at step {done} of {STEPS}."
     names = []
     later.finished.connect(names.append)
     later.resume()
-    assert later.standing.phase is Phase.FINISHED, later.standing.sentence
+    assert later.status.phase is Phase.FINISHED, later.status.sentence
     assert names == ["mine"]
     assert logged_steps(later.run) == list(range(STEPS + 1))
     assert {"mine", "mine-student"} <= {weight.name for weight in models()}
     assert load_backbone("mine", device="cpu").fingerprint != load_backbone("tiny", device="cpu").fingerprint
 
-    adapting.run, adapting.standing = later.run, later.standing
+    adapting.run, adapting.status = later.run, later.status
     adapting.use()
     assert adapting.in_use
     (part,) = controller.target().field.recipes
     assert part.backbone == "mine"
     adapting.start(order())
-    assert adapting.standing.sentence == "There is a backbone 'mine' already: choose another name."
+    assert adapting.status.sentence == "There is a backbone 'mine' already: choose another name."
 
 
 def test_why_a_process_failed_is_one_sentence(controller, order):
     adapting = Adapting(controller)
     adapting.start(order(options={**SMALL, "crops.global_size": 224}))
-    assert adapting.standing.phase is Phase.FAILED
-    assert adapting.standing.sentence.startswith("None of 2 image(s) can be used; the first: ")
-    assert "smaller than a crop of 224" in adapting.standing.sentence
+    assert adapting.status.phase is Phase.FAILED
+    assert adapting.status.sentence.startswith("None of 2 image(s) can be used; the first: ")
+    assert "smaller than a crop of 224" in adapting.status.sentence
     assert not adapting.can_resume
     run = adapting.run
     (run.folder / "status.json").unlink()
@@ -159,7 +148,7 @@ def test_why_a_process_failed_is_one_sentence(controller, order):
     ("changes", "sentence"),
     [
         ({"init": "filters"}, "'filters' cannot be adapted: a vision transformer is needed, such as tiny."),
-        ({"name": "../mine"}, "'../mine' cannot be a name"),
+        ({"name": "../mine"}, "'../mine' cannot be the name of a backbone"),
         ({"name": "neco-small"}, "There is a backbone 'neco-small' already"),
         ({"images": []}, "There is nothing to adapt to"),
     ],
@@ -167,16 +156,16 @@ def test_why_a_process_failed_is_one_sentence(controller, order):
 def test_what_cannot_be_done_is_refused_at_once(controller, order, changes, sentence, weights):
     adapting = Adapting(controller)
     adapting.start(order(**changes))
-    assert adapting.standing.phase is Phase.FAILED
-    assert adapting.standing.sentence.startswith(sentence)
+    assert adapting.status.phase is Phase.FAILED
+    assert adapting.status.sentence.startswith(sentence)
     assert not (weights / "runs").exists()
 
 
 def test_what_is_not_installed_is_named_with_the_command_that_installs_it(controller, order, monkeypatch):
-    monkeypatch.setattr(adapt_order, "_is_installed", lambda name: name != "tensorboard")
+    monkeypatch.setitem(NEEDED, "tensorboard", "no_such_module")
     adapting = Adapting(controller)
     adapting.start(order())
-    assert "needs tensorboard: install with pip install 'napari-patchfield[training]'" in adapting.standing.sentence
+    assert "needs tensorboard: install with pip install 'napari-patchfield[training]'" in adapting.status.sentence
 
 
 def test_a_backbone_that_is_not_here_is_downloaded_first(controller, order, monkeypatch):
@@ -184,21 +173,21 @@ def test_a_backbone_that_is_not_here_is_downloaded_first(controller, order, monk
         progress(30_000_000, weight.size)
         raise BackboneError("The network is gone.")
 
-    monkeypatch.setattr("patchfield.napari.adapting.fetch", fetch)
+    monkeypatch.setattr("patchfield.napari.adapt.adapting.fetch", fetch)
     adapting = Adapting(controller)
     sentences = []
-    adapting.changed.connect(lambda: sentences.append(adapting.standing.sentence))
+    adapting.changed.connect(lambda: sentences.append(adapting.status.sentence))
     adapting.start(order(init="neco-small"))
     assert sentences[1:] == ["Downloading the backbone: 30 of 88 MB", "The network is gone."]
-    assert adapting.standing.phase is Phase.FAILED
+    assert adapting.status.phase is Phase.FAILED
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(controller, order, tmp_path):
     (tmp_path / "file").touch()
     adapting = Adapting(controller)
     adapting.start(order(root=tmp_path / "file"))
-    assert adapting.standing.phase is Phase.FAILED
-    assert "folder cannot be used" in adapting.standing.sentence
+    assert adapting.status.phase is Phase.FAILED
+    assert "folder cannot be used" in adapting.status.sentence
 
 
 def test_other_peoples_folders_are_left_alone(controller, order, weights):
@@ -207,7 +196,7 @@ def test_other_peoples_folders_are_left_alone(controller, order, weights):
     theirs.write_text("ours")
     adapting = Adapting(controller)
     adapting.start(order())
-    assert "holds other files" in adapting.standing.sentence
+    assert "holds other files" in adapting.status.sentence
     assert [path.name for path in theirs.parent.iterdir()] == ["notes.txt"]
 
 
@@ -245,47 +234,3 @@ def test_nothing_is_left_of_a_layer_that_was_given_up(tmp_path):
     next(writing)
     writing.close()
     assert list(tmp_path.glob("*.tif")) == []
-
-
-WAITS = """
-import signal, sys, time
-from pathlib import Path
-def tidy(*_):
-    Path(sys.argv[1] + ".tidy").touch()
-    sys.exit(3)
-if sys.argv[2:]:
-    signal.signal(signal.SIGTERM, tidy)
-Path(sys.argv[1]).touch()
-while True:
-    time.sleep(0.01)
-"""
-
-
-@pytest.fixture
-def leash(tmp_path, monkeypatch) -> list[str]:
-    """The command line of a module that waits until it is let go."""
-    (tmp_path / "waits.py").write_text(WAITS)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    command = [sys.executable, "-P", "-m", "patchfield.napari.leash", str(tmp_path / "lock"), "waits"]
-    return [*command, str(tmp_path / "ready")]
-
-
-def test_the_process_ends_when_whoever_started_it_is_killed(leash, tmp_path):
-    start = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE); time.sleep(99)"
-    app = subprocess.Popen([sys.executable, "-c", start, *leash, "handles"])
-    wait_until((tmp_path / "ready").exists)
-    assert is_held(tmp_path / "lock")
-    second = subprocess.Popen(leash, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert "still at work in this folder" in second.stderr.read()
-    assert second.wait() == 1
-    app.kill()
-    app.wait()
-    wait_until((tmp_path / "ready.tidy").exists)
-    wait_until(lambda: not is_held(tmp_path / "lock"))
-
-
-def test_a_process_that_has_no_answer_to_signals_yet_is_stopped_too(leash, tmp_path):
-    process = subprocess.Popen(leash, stdin=subprocess.PIPE)
-    wait_until((tmp_path / "ready").exists)
-    process.stdin.close()
-    assert process.wait(10) == STOPPED

@@ -4,16 +4,16 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from patchfield.napari._qt.adapt_section import AdaptSection
 from patchfield.napari._qt.cards import GAP, Section, StatusCard
 from patchfield.napari._qt.gui_thread import gui_thread
+from patchfield.napari._qt.sections.adapt import AdaptSection
 from patchfield.napari._qt.sections.classes import ClassesSection
 from patchfield.napari._qt.sections.explore import LookSection
 from patchfield.napari._qt.sections.features import FeaturesSection
 from patchfield.napari._qt.sections.files import Menus
 from patchfield.napari._qt.sections.image import ImageSection
 from patchfield.napari._qt.sections.segment import SegmentSection
-from patchfield.napari.adapting import Adapting
+from patchfield.napari.adapt.adapting import Adapting
 from patchfield.napari.controller import Controller
 from patchfield.napari.explore.explorer import Explorer
 from patchfield.napari.files import Files

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, distribution, requires
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,13 @@ import torch
 
 from patchfield.backbones import RECOMMENDED, Weight, find_local, models
 from patchfield.images import Contrast
+from patchfield.napari.adapt.run import AdaptationError, TrainingRun, runs_below
 from patchfield.napari.layers.export import file_of
 from patchfield.napari.layers.stack import ImageSource
 from patchfield.napari.segment.choices import BackboneChoice, backbone_choices
-from patchfield.napari.training_run import AdaptationError, TrainingRun, runs_below
-
-STUDENT = "-student"
-"""What the second of the two networks is called, after the name of the first."""
-
-_NAME = re.compile(r"\w[\w .+-]*")
-_INSTALL = "pip install 'napari-patchfield[training]'"
+from patchfield.runs.extra import INSTALL, missing
+from patchfield.runs.folder import RunError
+from patchfield.runs.names import STUDENT_SUFFIX, check_name, listed_names
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class Order:
     options: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
-def planned(order: Order) -> tuple[TrainingRun, dict[Path, ImageSource]]:
+def plan(order: Order) -> tuple[TrainingRun, dict[Path, ImageSource]]:
     """The run that an order amounts to, and the layers that must be written first, by their files.
 
     Raises
@@ -122,7 +118,7 @@ def free_name(subject: str, root: Path) -> str:
     stem = re.sub(r"[^\w.+-]+", "-", subject).strip("-.") or "images"
     taken = {weight.name for weight in models()} | runs_below(root)
     name, number = f"{stem}-adapted", 2
-    while name in taken or f"{name}{STUDENT}" in taken:
+    while taken & set(listed_names(name)):
         name, number = f"{stem}-adapted-{number}", number + 1
     return name
 
@@ -130,7 +126,7 @@ def free_name(subject: str, root: Path) -> str:
 def _recommended() -> str:
     """The recommended transformer, or one that is on this machine where that one is not."""
     local = [weight.name for weight in models() if _is_transformer(weight) and find_local(weight) is not None]
-    teachers = [name for name in local if not name.endswith(STUDENT)]
+    teachers = [name for name in local if not name.endswith(STUDENT_SUFFIX)]
     return RECOMMENDED if RECOMMENDED in local or not teachers else teachers[0]
 
 
@@ -140,40 +136,23 @@ def _is_transformer(weight: Weight) -> bool:
 
 
 def _contrast(sources: Sequence[ImageSource]) -> Contrast:
-    """The contrast that all images are looked at with; automatic where they differ."""
+    """The contrast that all images are shown with; automatic where they differ."""
     contrasts = {source.contrast for source in sources}
     return contrasts.pop() if len(contrasts) == 1 else "auto"
 
 
 def _check_name(name: str) -> None:
     """Refuse names that cannot be the name of a new backbone."""
-    if not _NAME.fullmatch(name):
-        raise AdaptationError(f"'{name}' cannot be a name: use letters, digits, spaces, dots, dashes.")
-    if {name, f"{name}{STUDENT}"} & {weight.name for weight in models()}:
-        raise AdaptationError(f"There is a backbone '{name}' already: choose another name.")
+    try:
+        check_name(name, taken={weight.name for weight in models()})
+    except RunError as refusal:
+        sentence = str(refusal)
+        raise AdaptationError(sentence[:1].upper() + sentence[1:]) from None
 
 
 def _check_installed() -> None:
     """Refuse to start what is not installed."""
-    missing = [name for name in _requirements("training") if not _is_installed(name)]
-    if missing or find_spec("training") is None:
-        what = ", ".join(missing) or "the package 'training'"
-        raise AdaptationError(f"Adapting needs {what}: install with {_INSTALL}, then start napari again.")
-
-
-def _requirements(extra: str) -> list[str]:
-    """The packages that an extra of ours asks for."""
-    try:
-        lines = requires("napari-patchfield") or []
-    except PackageNotFoundError:
-        return []
-    matches = [re.match(r"([\w.-]+).*extra == ['\"](\w+)['\"]", line) for line in lines]
-    return [match[1] for match in matches if match and match[2] == extra]
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        distribution(name)
-    except PackageNotFoundError:
-        return False
-    return True
+    absent = missing()
+    if absent or find_spec("training") is None:
+        what = ", ".join(absent) or "the package 'training'"
+        raise AdaptationError(f"Adapting needs {what}: install with {INSTALL}, then start napari again.")

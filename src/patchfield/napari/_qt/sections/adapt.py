@@ -19,11 +19,11 @@ from qtpy.QtWidgets import (
 )
 
 from patchfield.napari._qt.cards import GAP, LABEL_WIDTH, Card, Section, hint, row
-from patchfield.napari.adapt_order import Order, default_size, expectation, first_start, free_name, start_choices
-from patchfield.napari.adapting import Adapting, Phase
+from patchfield.napari.adapt.adapting import Adapting, Phase
+from patchfield.napari.adapt.order import Order, default_size, expectation, first_start, free_name, start_choices
+from patchfield.napari.adapt.run import runs_folder
 from patchfield.napari.controller import Controller
 from patchfield.napari.layers.stack import ImageSource
-from patchfield.napari.training_run import runs_folder
 
 TITLE = "Adapt model"
 COLORS = {
@@ -62,7 +62,7 @@ class AdaptSection(Section):
         self.show_images()
         self.show_starts()
         self.show_root()
-        self.show_standing()
+        self.show_status()
 
     def show_images(self) -> None:
         """Offer the images that are open, and the folder that was chosen."""
@@ -105,31 +105,31 @@ class AdaptSection(Section):
         """Say where runs are kept, and offer to go on with one that was interrupted there."""
         self.root.setText(f"{self._root.parent.name}/{self._root.name}")
         self.root.setToolTip(f"Checkpoints and logs are kept in {self._root}; press to choose another folder")
-        self._adapting.look_for_unfinished(self._root)
+        self._adapting.find_unfinished(self._root)
 
-    def show_standing(self) -> None:
+    def show_status(self) -> None:
         """Show the form or the progress, and what can be done."""
-        standing = self._adapting.standing
-        idle = standing.phase is Phase.IDLE
+        status = self._adapting.status
+        idle = status.phase is Phase.IDLE
         self.card.setVisible(not idle)
-        self.form.setVisible(not standing.is_busy)
+        self.form.setVisible(not status.is_busy)
         self.setText(TITLE if idle else f"{TITLE} · {_in_short(self._adapting)}")
         if idle:
             return
-        self.card.show_dot(COLORS[standing.phase])
-        self.card.sentence.setText(_breakable(standing.sentence))
-        self.card.sentence.setToolTip(standing.sentence if standing.phase is Phase.FAILED else "")
-        self.card.show_progress(standing.progress)
+        self.card.show_dot(COLORS[status.phase])
+        self.card.sentence.setText(_breakable(status.sentence))
+        self.card.sentence.setToolTip(status.sentence if status.phase is Phase.FAILED else "")
+        self.card.show_progress(status.progress)
         action = self._action()
         self.card.button.setVisible(action is not None)
         self.card.button.setText(action or "")
-        self.card.button.setEnabled(standing.phase is not Phase.STOPPING)
+        self.card.button.setEnabled(status.phase is not Phase.STOPPING)
 
     def _action(self) -> str | None:
         """What the card's button does."""
-        if self._adapting.standing.is_busy:
+        if self._adapting.status.is_busy:
             return "Stop"
-        if self._adapting.standing.phase is Phase.FINISHED:
+        if self._adapting.status.phase is Phase.FINISHED:
             return None if self._adapting.in_use else "Use it"
         return "Resume" if self._adapting.can_resume else None
 
@@ -196,7 +196,7 @@ class AdaptSection(Section):
 
     def _connect(self) -> None:
         controller, adapting = self._controller, self._adapting
-        self.toggled.connect(lambda _: adapting.look_for_unfinished(self._root))
+        self.toggled.connect(lambda _: adapting.find_unfinished(self._root))
         self.images.activated.connect(self._choose_images)
         self.name.textEdited.connect(self._name_by_hand)
         self.root.clicked.connect(self._choose_root)
@@ -204,8 +204,8 @@ class AdaptSection(Section):
         controller.annotations.images_changed.connect(self.show_images)
         controller.annotations.selected.connect(self.show_images)
         controller.features.chosen.connect(self.show_starts)
-        controller.features.chosen.connect(self.show_standing)
-        adapting.changed.connect(self.show_standing)
+        controller.features.chosen.connect(self.show_status)
+        adapting.changed.connect(self.show_status)
         adapting.finished.connect(self._on_finished)
 
     def _on_finished(self) -> None:
@@ -230,8 +230,8 @@ class AdaptSection(Section):
 
     def _choose(self, images: Images | None) -> None:
         """Select an entry, or the first one where it is not offered."""
-        places = [place for place in range(self.images.count()) if self.images.itemData(place) is images]
-        self.images.setCurrentIndex(places[0] if places else 0)
+        matches = [index for index in range(self.images.count()) if self.images.itemData(index) is images]
+        self.images.setCurrentIndex(matches[0] if matches else 0)
 
     def _choose_root(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Where checkpoints and logs are kept", str(self._root))
@@ -253,7 +253,7 @@ def _breakable(sentence: str) -> str:
 
 def _in_short(adapting: Adapting) -> str:
     """For the heading, which is seen when the section is folded."""
-    standing = adapting.standing
-    if standing.phase is Phase.TRAINING and standing.progress is not None:
-        return f"{standing.progress.done} of {standing.progress.total}"
-    return "ready" if standing.phase is Phase.FINISHED else str(standing.phase)
+    status = adapting.status
+    if status.phase is Phase.TRAINING and status.progress is not None:
+        return f"{status.progress.done} of {status.progress.total}"
+    return "ready" if status.phase is Phase.FINISHED else str(status.phase)

@@ -12,19 +12,20 @@ from patchfield.backbones import find_local
 from patchfield.backbones.download import fetch
 from patchfield.backbones.registry import find_weight
 from patchfield.errors import PatchfieldError
-from patchfield.napari.adapt_order import Order, planned
+from patchfield.napari.adapt.order import Order, plan
+from patchfield.napari.adapt.run import TrainingRun, unfinished_run
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import Job, Slot, reports
 from patchfield.napari.layers.export import write_layer
 from patchfield.napari.layers.stack import ImageSource
-from patchfield.napari.leash import STOPPED
 from patchfield.napari.segment.features import FeatureSpec
 from patchfield.napari.session.status import Progress
-from patchfield.napari.training_run import RunStatus, TrainingProcess, TrainingRun, unfinished_run
+from patchfield.runs.folder import ExitCode, RunProgress
+from patchfield.runs.process import SupervisedProcess
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 POLL = 0.5
-"""Seconds between two looks at a process."""
+"""Seconds between two checks of a process."""
 
 
 class Phase(StrEnum):
@@ -40,8 +41,8 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A phase, the sentence that says it, and a progress where something goes on."""
+class AdaptStatus:
+    """A phase, the sentence that says it, and a progress while something goes on."""
 
     phase: Phase
     sentence: str = ""
@@ -52,10 +53,43 @@ class Standing:
         return self.phase in (Phase.STARTING, Phase.TRAINING, Phase.STOPPING)
 
 
+@dataclass(frozen=True)
+class Preparing:
+    """Something is done before the process starts: `what` is a sentence's beginning."""
+
+    what: str
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Started:
+    """The process runs."""
+
+    process: SupervisedProcess
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """The process has logged a further step."""
+
+    progress: RunProgress
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The process has ended."""
+
+    code: int
+
+
+Message = Preparing | Started | Advanced | Ended
+"""What the job of an adaptation reports."""
+
+
 class Adapting:
     """Trains a backbone in a process of its own; painting goes on meanwhile.
 
-    Nothing here raises: what is refused or fails becomes the sentence of :attr:`standing`.
+    Nothing here raises: what is refused or fails becomes the sentence of :attr:`status`.
 
     Parameters
     ----------
@@ -63,51 +97,51 @@ class Adapting:
 
     Attributes
     ----------
-    standing : Standing
-        Where things stand.
+    status : AdaptStatus
+        What goes on.
     run : TrainingRun or None
         The run that this is about.
     """
 
     changed = Signal()
-    """The standing is another."""
+    """The status has changed."""
     finished = Signal(str)
-    """A backbone of that name is there."""
+    """A backbone of that name is ready."""
 
     def __init__(self, controller: Controller) -> None:
-        self.standing = Standing(Phase.IDLE)
+        self.status = AdaptStatus(Phase.IDLE)
         self.run: TrainingRun | None = None
         self._controller = controller
         self._slot = Slot(controller.runner)
-        self._process: TrainingProcess | None = None
+        self._process: SupervisedProcess | None = None
 
     @property
     def can_resume(self) -> bool:
-        return self.run is not None and not self.standing.is_busy and self.run.is_resumable
+        return self.run is not None and not self.status.is_busy and self.run.is_resumable
 
     @property
     def in_use(self) -> bool:
         """Whether pixels are described by what was adapted."""
         return self.run is not None and self._controller.features.spec.backbone == self.run.name
 
-    def look_for_unfinished(self, root: Path) -> None:
+    def find_unfinished(self, root: Path) -> None:
         """Offer to resume what an earlier session left below a folder."""
-        if self.standing.phase is not Phase.IDLE:
+        if self.status.phase is not Phase.IDLE:
             return
         self.run = unfinished_run(root)
         if self.run is not None:
-            status = self.run.status
-            sentence = f"'{self.run.name}' was interrupted at step {status.step} of {status.steps}."
-            self._tell(Standing(Phase.STOPPED, sentence))
+            progress = self.run.progress
+            sentence = f"'{self.run.name}' was interrupted at step {progress.step} of {progress.steps}."
+            self._set(AdaptStatus(Phase.STOPPED, sentence))
 
     def start(self, order: Order) -> None:
         """Begin."""
-        if self.standing.is_busy:
+        if self.status.is_busy:
             return
         try:
-            run, sources = planned(order)
+            run, sources = plan(order)
         except PatchfieldError as refusal:
-            self._tell(Standing(Phase.FAILED, str(refusal)))
+            self._set(AdaptStatus(Phase.FAILED, str(refusal)))
             return
         self._launch(run, partial(_begin, run, sources))
 
@@ -121,14 +155,14 @@ class Adapting:
 
     def stop(self) -> None:
         """End after the step that is being computed, with a checkpoint."""
-        if self.standing.phase is Phase.STOPPING or not self.standing.is_busy:
+        if self.status.phase is Phase.STOPPING or not self.status.is_busy:
             return
         if self._process is None:
             self._slot.cancel()
-            self._tell(Standing(Phase.STOPPED, "Stopped before the first step."))
+            self._set(AdaptStatus(Phase.STOPPED, "Stopped before the first step."))
         else:
-            self._process.stop()
-            self._tell(Standing(Phase.STOPPING, "Stopping after this step", self.standing.progress))
+            self._process.release()
+            self._set(AdaptStatus(Phase.STOPPING, "Stopping after this step", self.status.progress))
 
     def use(self) -> None:
         """Describe pixels by the adapted backbone from now on."""
@@ -136,78 +170,79 @@ class Adapting:
             self._controller.make_features(FeatureSpec(self.run.name, self._controller.features.spec.sampling))
 
     def close(self) -> None:
-        """Let go of the process: it ends by itself after its step, and can be resumed in a later session."""
+        """Release the process: it ends by itself after its step, and can be resumed in a later session."""
         self._slot.cancel()
         if self._process is not None:
-            self._process.stop()
+            self._process.release()
 
     def _launch(self, run: TrainingRun, work: partial) -> None:
         self.run, self._process = run, None
-        self._tell(Standing(Phase.STARTING, "Starting", Progress(0, 0, "steps")))
-        self._slot.submit(Job(work, self._on_step, self._on_error), interrupt=True)
+        self._set(AdaptStatus(Phase.STARTING, "Starting", Progress(0, 0, "steps")))
+        self._slot.submit(Job(work, self._on_message, self._on_error), interrupt=True)
 
-    def _on_step(self, step: Progress | TrainingProcess | RunStatus | int) -> None:
-        if isinstance(step, Progress):
-            what = "Downloading the backbone" if step.unit == "bytes" else "Writing images"
-            self._tell(Standing(Phase.STARTING, f"{what}: {step}", step))
-        elif isinstance(step, TrainingProcess):
-            self._process = step
-            self._tell(Standing(Phase.STARTING, "Starting: loading backbone and images", Progress(0, 0, "steps")))
-        elif isinstance(step, RunStatus):
-            self._on_status(step)
-        else:
-            self._on_end(step)
+    def _on_message(self, message: Message) -> None:
+        match message:
+            case Preparing(what, progress):
+                self._set(AdaptStatus(Phase.STARTING, f"{what}: {progress}", progress))
+            case Started(process):
+                self._process = process
+                sentence = "Starting: loading backbone and images"
+                self._set(AdaptStatus(Phase.STARTING, sentence, Progress(0, 0, "steps")))
+            case Advanced(progress):
+                self._on_progress(progress)
+            case Ended(code):
+                self._on_end(code)
 
-    def _on_status(self, status: RunStatus) -> None:
-        progress = Progress(status.step, status.steps, "steps")
-        if self.standing.phase is Phase.STOPPING:
-            self._tell(Standing(Phase.STOPPING, self.standing.sentence, progress))
+    def _on_progress(self, run: RunProgress) -> None:
+        progress = Progress(run.step, run.steps, "steps")
+        if self.status.phase is Phase.STOPPING:
+            self._set(AdaptStatus(Phase.STOPPING, self.status.sentence, progress))
         else:
-            self._tell(Standing(Phase.TRAINING, describe(status), progress))
+            self._set(AdaptStatus(Phase.TRAINING, summary(run), progress))
 
     def _on_end(self, code: int) -> None:
         self._process = None
         assert self.run is not None
-        if code == 0:
+        if code == ExitCode.FINISHED:
             note = f" {self.run.message[:1].upper()}{self.run.message[1:]}" if self.run.message else ""
-            self._tell(Standing(Phase.FINISHED, f"'{self.run.name}' is ready, and in the list of backbones.{note}"))
+            self._set(AdaptStatus(Phase.FINISHED, f"'{self.run.name}' is ready, and in the list of backbones.{note}"))
             self.finished.emit(self.run.name)
-        elif code == STOPPED:
-            status = self.run.status
-            where = f"after step {status.step} of {status.steps}" if self.run.is_resumable else "before the first step"
-            self._tell(Standing(Phase.STOPPED, f"Stopped {where}."))
+        elif code == ExitCode.STOPPED:
+            run = self.run.progress
+            where = f"after step {run.step} of {run.steps}" if self.run.is_resumable else "before the first step"
+            self._set(AdaptStatus(Phase.STOPPED, f"Stopped {where}."))
         else:
-            self._tell(Standing(Phase.FAILED, self.run.why_it_failed(code)))
+            self._set(AdaptStatus(Phase.FAILED, self.run.why_it_failed(code)))
 
     def _on_error(self, error: Exception) -> None:
         self._process = None
         if isinstance(error, PatchfieldError):
-            self._tell(Standing(Phase.FAILED, str(error)))
+            self._set(AdaptStatus(Phase.FAILED, str(error)))
         elif isinstance(error, OSError):
-            self._tell(Standing(Phase.FAILED, f"The run's folder cannot be used ({error}): choose another one."))
+            self._set(AdaptStatus(Phase.FAILED, f"The run's folder cannot be used ({error}): choose another one."))
         else:
-            self._tell(Standing(Phase.FAILED, f"Adapting failed: {error}"))
+            self._set(AdaptStatus(Phase.FAILED, f"Adapting failed: {error}"))
             self._controller.on_error(error)
 
-    def _tell(self, standing: Standing) -> None:
-        if standing != self.standing:
-            self.standing = standing
+    def _set(self, status: AdaptStatus) -> None:
+        if status != self.status:
+            self.status = status
             self.changed.emit()
 
 
-def describe(status: RunStatus) -> str:
+def summary(run: RunProgress) -> str:
     """How far a run is, in a line.
 
     Examples
     --------
-    >>> describe(RunStatus(12, 200, 3.4123, 247.0)).replace(NO_BREAK, " ")
+    >>> summary(RunProgress(12, 200, 3.4123, 247.0)).replace(NO_BREAK, " ")
     'Step 12 of 200 · loss 3.412 · 4 min left'
     """
-    parts = [f"Step {status.step} of {status.steps}"]
-    if status.loss is not None:
-        parts.append(f"loss {status.loss:.3f}")
-    if status.seconds_left is not None:
-        parts.append(f"{_duration(status.seconds_left)} left")
+    parts = [f"Step {run.step} of {run.steps}"]
+    if run.loss is not None:
+        parts.append(f"loss {run.loss:.3f}")
+    if run.seconds_left is not None:
+        parts.append(f"{_duration(run.seconds_left)} left")
     return " · ".join(part.replace(" ", NO_BREAK) for part in parts)
 
 
@@ -218,7 +253,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _begin(run: TrainingRun, layers: dict[Path, ImageSource]) -> Iterator[Progress | TrainingProcess | RunStatus | int]:
+def _begin(run: TrainingRun, layers: dict[Path, ImageSource]) -> Iterator[Message]:
     """Download the backbone and write the images where that is still to do, then train."""
     run.write()
     yield from _download(run.init)
@@ -226,12 +261,12 @@ def _begin(run: TrainingRun, layers: dict[Path, ImageSource]) -> Iterator[Progre
     before = 0
     for path, source in layers.items():
         for done in write_layer(source, path):
-            yield Progress(before + done, total, "planes")
+            yield Preparing("Writing images", Progress(before + done, total, "planes"))
         before += len(list(source.indices()))
     yield from _follow(run, resume=False)
 
 
-def _download(backbone: str) -> Iterator[Progress]:
+def _download(backbone: str) -> Iterator[Message]:
     """Here rather than in the process, so that it shows how far it is."""
     weight = find_weight(backbone)
     if weight is None or find_local(weight) is not None:
@@ -240,19 +275,19 @@ def _download(backbone: str) -> Iterator[Progress]:
         lambda report: fetch(weight, progress=lambda done, total: report(Progress(done, total, "bytes")))
     ):
         if kind == "report":
-            yield value
+            yield Preparing("Downloading the backbone", value)
 
 
-def _follow(run: TrainingRun, *, resume: bool) -> Iterator[TrainingProcess | RunStatus | int]:
-    """Start the process and tell how far it is; its exit code comes last. Whoever stops listening lets it go."""
+def _follow(run: TrainingRun, *, resume: bool) -> Iterator[Message]:
+    """Start the process and report how far it is, until its end. Closing the generator releases the process."""
     process = run.start(resume=resume)
     try:
-        yield process
-        first = run.status
+        yield Started(process)
+        first = run.progress
         while (code := process.wait(POLL)) is None:
-            status = run.status
-            if status != first:
-                yield status
-        yield code
+            progress = run.progress
+            if progress != first:
+                yield Advanced(progress)
+        yield Ended(code)
     finally:
-        process.stop()
+        process.release()
