@@ -1,1 +1,1 @@
-"""Adapting a backbone to the user's own images, in a process of its own. Needs neither napari's layers nor Qt."""
+"""Adapting a backbone to the user's own images, in a process of its own."""
