@@ -14,21 +14,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from patchfield.backbones import Backbone, load_backbone, models
     from patchfield.errors import PatchfieldError
-    from patchfield.field import FeatureField, Sampling, extract, extraction
+    from patchfield.field import FeatureField, FeatureRecipe, Sampling
     from patchfield.images import ImageSettings, read_image
+    from patchfield.pipeline import Extractor, extract, extraction
     from patchfield.probe import LinearProbe
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Backbone": "backbones",
+    "Extractor": "pipeline",
     "FeatureField": "field",
+    "FeatureRecipe": "field",
     "ImageSettings": "images",
     "LinearProbe": "probe",
     "PatchfieldError": "errors",
     "Sampling": "field",
-    "extract": "field",
-    "extraction": "field",
+    "extract": "pipeline",
+    "extraction": "pipeline",
     "load_backbone": "backbones",
     "models": "backbones",
     "read_image": "images",
@@ -36,7 +39,9 @@ _HOMES = {
 
 __all__ = [
     "Backbone",
+    "Extractor",
     "FeatureField",
+    "FeatureRecipe",
     "ImageSettings",
     "LinearProbe",
     "PatchfieldError",

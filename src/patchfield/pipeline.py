@@ -1,97 +1,264 @@
-"""From an image file to its field: backbones loaded once, used for many images."""
+"""Image -> field: backbones loaded once, recipes carried out on any image.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+One way for all: files, napari layers, arrays and training images come here as a :class:`patchfield.images.Stack`, and
+:func:`patchfield.images.model_image` decides what a model sees of them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
+from os import PathLike
 from typing import Self
 
+from numpy.typing import ArrayLike
+
 from patchfield.backbones import Backbone, load_backbone
-from patchfield.errors import ProbeError
-from patchfield.field import ExtractionStep, FeatureField, Interpolation, Sampling, extract
-from patchfield.images import ImageSettings, Micrograph
-from patchfield.probe import LinearProbe
+from patchfield.errors import ImageError, ProbeError
+from patchfield.field import (
+    ExtractionStep,
+    FeatureField,
+    FeatureRecipe,
+    Interpolation,
+    Sampling,
+    estimate,
+    extraction_steps,
+    final_field,
+)
+from patchfield.images import Contrast, ImageSettings, ModelImage, PlaneIndex, Stack, model_image
 
 Progress = Callable[[ExtractionStep], None]
 Download = Callable[[int, int], None]
-"""Told how many bytes of weights have arrived, and how many there are."""
+"""Called with how many bytes of weights have arrived, and how many there are."""
+
+Image = Stack | ArrayLike | ModelImage
 
 
-@dataclass(frozen=True)
-class Part:
-    """One backbone and how it looks at an image."""
+@dataclass(frozen=True, eq=False)
+class Extractor:
+    """Loaded backbones and the recipes that say how they are used; several are joined channel by channel.
 
-    backbone: Backbone
-    sampling: Sampling
-    interpolation: Interpolation
-    settings: ImageSettings
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """How image files become fields; several parts are joined channel by channel.
+    Attributes
+    ----------
+    backbones : tuple of Backbone
+    recipes : tuple of FeatureRecipe
+        One for each backbone.
 
     Examples
     --------
-    >>> pipeline = Pipeline.chosen(["filters"])                            # doctest: +SKIP
-    >>> field = pipeline.field(read_image("alloy.tif"))                    # doctest: +SKIP
+    >>> import numpy as np
+    >>> extractor = Extractor.load(FeatureRecipe("filters"))
+    >>> field = extractor.field(np.eye(64))
+    >>> field.recipes == extractor.recipes
+    True
     """
 
-    parts: tuple[Part, ...]
+    backbones: tuple[Backbone, ...]
+    recipes: tuple[FeatureRecipe, ...]
 
     @classmethod
-    def chosen(
+    def load(
         cls,
-        backbones: Sequence[str | Backbone],
-        sampling: str | Sampling = "balanced",
-        settings: ImageSettings | None = None,
+        recipes: FeatureRecipe | Sequence[FeatureRecipe],
         device: str = "auto",
         download: Download | None = None,
+        files: Sequence[str | PathLike[str]] = (),
     ) -> Self:
-        """A pipeline of named (or loaded) backbones that look at images in the same way.
+        """Load the backbones of some recipes, such as ``probe.recipes``.
 
-        Raises
-        ------
-        BackboneError, FieldError
-            When a backbone cannot be loaded or the sampling is unknown.
-        """
-        views = Sampling.parse(sampling)
-        loaded = [load_backbone(backbone, device=device, progress=download) for backbone in backbones]
-        return cls(tuple(Part(backbone, views, "bilinear", settings or ImageSettings()) for backbone in loaded))
-
-    @classmethod
-    def of_probe(cls, probe: LinearProbe, device: str = "auto", download: Download | None = None) -> Self:
-        """The pipeline that a probe was trained with.
+        Parameters
+        ----------
+        recipes : FeatureRecipe or sequence of them
+        device : str
+            As :func:`patchfield.load_backbone` takes it.
+        download : callable, optional
+            Called with (bytes done, bytes in all).
+        files : sequence of str or Path
+            Where else to find weights: names or files to use where their fingerprint is that of a recipe.
 
         Raises
         ------
         ProbeError
-            When the weights of that name are no longer those the probe was trained on.
+            When no recipe is given, or the weights found are not those of the recipe.
         BackboneError
             When a backbone cannot be loaded.
         """
-        parts = []
-        for recipe in probe.recipes:
-            backbone = load_backbone(recipe.backbone, device=device, progress=download, **recipe.options)
-            if backbone.fingerprint != recipe.fingerprint:
-                raise ProbeError(
-                    f"The probe was trained on other weights than '{recipe.backbone}' stands for here: "
-                    "give it the original weights, or train again."
-                )
-            parts.append(Part(backbone, Sampling.parse(recipe.sampling), recipe.interpolation, recipe.image))
-        return cls(tuple(parts))
+        recipes = (recipes,) if isinstance(recipes, FeatureRecipe) else tuple(recipes)
+        if not recipes:
+            raise ProbeError("Nothing is known of how the features were made: extract the field yourself.")
+        backbones = tuple(_load(recipe, device, download, files) for recipe in recipes)
+        known = [replace(recipe, fingerprint=b.fingerprint) for recipe, b in zip(recipes, backbones, strict=True)]
+        return cls(backbones, tuple(known))
 
-    def field(self, micrograph: Micrograph, progress: Progress | None = None) -> FeatureField:
-        """The field of a micrograph's chosen plane.
+    @classmethod
+    def from_backbone(
+        cls,
+        backbone: str | Backbone,
+        sampling: str | Sampling = "balanced",
+        interpolation: Interpolation = "bilinear",
+        image: ImageSettings | None = None,
+    ) -> Self:
+        """An extractor of one backbone, which is loaded where that is still to do.
+
+        Raises
+        ------
+        BackboneError, FieldError
+            When the backbone cannot be loaded; when sampling or interpolation is unknown.
+        """
+        loaded = load_backbone(backbone)
+        return cls((loaded,), (FeatureRecipe.for_backbone(loaded, sampling, interpolation, image),))
+
+    @property
+    def channels(self) -> int:
+        """Length of the feature of a pixel."""
+        return sum(backbone.channels for backbone in self.backbones)
+
+    @property
+    def axes(self) -> str | None:
+        """What the recipes say about the axes of images that do not say it themselves."""
+        return next((recipe.image.axes for recipe in self.recipes if recipe.image.axes is not None), None)
+
+    def steps(self, image: Image, plane: PlaneIndex | None = None) -> Iterator[ExtractionStep]:
+        """The steps towards the field of one plane, with a usable field whenever another view of the last backbone
+        is complete. Close the iterator (or just stop asking) to cancel.
 
         Raises
         ------
         ImageError
-            When the image has channels that must be chosen.
+            When the image cannot be used, or has no such plane.
         """
-        fields = []
-        for part in self.parts:
-            seen = micrograph.model_image(part.settings)
-            contrast, channels = part.settings.contrast, part.settings.channels
-            fields.append(extract(seen, part.backbone, part.sampling, part.interpolation, contrast, channels, progress))
-        return reduce(or_, fields)
+        prepared = [_prepared(image, recipe.image, plane) for recipe in self.recipes]
+        crops = [
+            estimate(part.shape, backbone, recipe.sampling).tiles
+            for part, backbone, recipe in zip(prepared, self.backbones, self.recipes, strict=True)
+        ]
+        finished: list[FeatureField] = []
+        for number, (part, backbone, recipe) in enumerate(zip(prepared, self.backbones, self.recipes, strict=True)):
+            done, field = sum(crops[:number]), None
+            for step in extraction_steps(part, backbone, recipe):
+                field = step.field or field
+                whole = number == len(crops) - 1 and step.field is not None
+                so_far = reduce(or_, [*finished, step.field]) if whole and step.field is not None else None
+                yield ExtractionStep(done + step.done, sum(crops), so_far)
+            if field is not None:
+                finished.append(field)
+
+    def field(self, image: Image, plane: PlaneIndex | None = None, progress: Progress | None = None) -> FeatureField:
+        """The field of one plane.
+
+        Parameters
+        ----------
+        image : Stack, array (H, W[, C]) or ModelImage
+        plane : tuple of int, optional
+            Which plane of a stack; may be left out where there is one.
+        progress : callable, optional
+            Called with each :class:`ExtractionStep`; an exception raised in it ends the extraction.
+
+        Raises
+        ------
+        ImageError
+            When the image cannot be used, or has no such plane.
+        """
+        return final_field(self.steps(image, plane), progress)
+
+
+def extract(
+    image: Image,
+    backbone: str | Backbone,
+    sampling: str | Sampling = "balanced",
+    interpolation: Interpolation = "bilinear",
+    contrast: Contrast = "auto",
+    channels: tuple[int, ...] | None = None,
+    progress: Progress | None = None,
+    plane: PlaneIndex | None = None,
+) -> FeatureField:
+    """The feature field of an image.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) array of any dtype, Stack or ModelImage
+        Grey, or with channels last; what :func:`patchfield.read_image` gives; or an image that is prepared already.
+    backbone : str or Backbone
+        A name or file for :func:`patchfield.load_backbone`, or a loaded backbone.
+    sampling : str or Sampling
+        Which views: ``"fast"`` one, ``"balanced"`` 2 x 2 sub-patch phases, ``"fine"`` 4 x 4, ``"hr-dv2"`` the 17 views
+        of HR-Dv2 (Docherty et al., arXiv 2410.19836), or any :class:`Sampling`.
+    interpolation : {"nearest", "bilinear", "bicubic"}
+        Between tokens.
+    contrast : {"auto", "none", "percentile", "minmax"} or (low, high)
+        How values become 0..1, see :class:`patchfield.ImageSettings`.
+    channels : tuple of int, optional
+        Which channels of a multi-channel image a model sees: one or three.
+    progress : callable, optional
+        Called with each :class:`ExtractionStep`; an exception raised in it ends the extraction.
+    plane : tuple of int, optional
+        Which plane of a stack; may be left out where there is one.
+
+    Returns
+    -------
+    FeatureField
+
+    Raises
+    ------
+    ImageError, BackboneError, FieldError
+        One sentence each.
+
+    Examples
+    --------
+    >>> import numpy as np, patchfield as pf
+    >>> pf.extract(np.zeros((32, 48), np.uint8), "filters").shape
+    (32, 48)
+    """
+    steps = extraction(image, backbone, sampling, interpolation, contrast, channels, plane)
+    return final_field(steps, progress)
+
+
+def extraction(
+    image: Image,
+    backbone: str | Backbone,
+    sampling: str | Sampling = "balanced",
+    interpolation: Interpolation = "bilinear",
+    contrast: Contrast = "auto",
+    channels: tuple[int, ...] | None = None,
+    plane: PlaneIndex | None = None,
+) -> Iterator[ExtractionStep]:
+    """The steps of :func:`extract`: one per batch of crops, with a usable field after the first view.
+
+    Close the iterator (or just stop asking) to cancel: nothing goes on in the background.
+
+    Yields
+    ------
+    ExtractionStep
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [step.done for step in extraction(np.eye(64), "filters", "fast")]
+    [1]
+    """
+    settings = ImageSettings(contrast, channels)
+    if isinstance(image, ModelImage) and settings == ImageSettings():
+        settings = image.settings
+    return Extractor.from_backbone(backbone, sampling, interpolation, settings).steps(image, plane)
+
+
+def _prepared(image: Image, settings: ImageSettings, plane: PlaneIndex | None) -> ModelImage:
+    """What a model sees of an image; one that is prepared already has to be what the recipe says."""
+    if isinstance(image, ModelImage) and plane is not None:
+        raise ImageError("An image that is prepared already is one plane: leave the plane out.")
+    return model_image(image, settings, plane)
+
+
+def _load(
+    recipe: FeatureRecipe, device: str, download: Download | None, files: Sequence[str | PathLike[str]]
+) -> Backbone:
+    """The backbone of a recipe: the only place that makes sure that it is the one the features were made with."""
+    for name in files or (recipe.backbone,):
+        backbone = load_backbone(name, device=device, progress=download, **recipe.options)
+        if recipe.fingerprint in ("", backbone.fingerprint):
+            return backbone
+    found = " and ".join(f"'{name}'" for name in files) or f"'{recipe.backbone}'"
+    raise ProbeError(
+        f"The features were made with other weights than {found} stands for here (fingerprint {recipe.fingerprint}): "
+        f"give the original weights of '{recipe.backbone}', or train again."
+    )

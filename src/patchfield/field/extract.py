@@ -1,21 +1,19 @@
 """Image -> field: the views of an image, tile by tile, through a backbone."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from patchfield.backbones import Backbone, load_backbone
+from patchfield.backbones import Backbone
 from patchfield.backbones.base import Level
-from patchfield.field.axis import Interpolation, check_interpolation
 from patchfield.field.field import Block, FeatureField
-from patchfield.field.grid import Grid
-from patchfield.field.recipe import Recipe
-from patchfield.field.store import empty_tokens
+from patchfield.field.grid import Grid, empty_tokens
+from patchfield.field.recipe import FeatureRecipe
 from patchfield.field.tiles import Tiling, tile_axis
 from patchfield.field.views import Sampling, View
-from patchfield.images import Contrast, ImageSettings, ModelImage, model_image
+from patchfield.images import ModelImage
 
 _GPU_BATCH = 8
 """Crops sent to a GPU together; on a CPU one crop already keeps all cores busy, and cancelling is quicker."""
@@ -50,98 +48,54 @@ class Estimate:
     pixels_per_tile: int
 
 
-def extract(
-    image: np.ndarray | ModelImage,
-    backbone: str | Backbone,
-    sampling: str | Sampling = "balanced",
-    interpolation: Interpolation = "bilinear",
-    contrast: Contrast = "auto",
-    channels: tuple[int, ...] | None = None,
-    progress: Callable[[ExtractionStep], None] | None = None,
-) -> FeatureField:
-    """The feature field of an image.
+def extraction_steps(image: ModelImage, backbone: Backbone, recipe: FeatureRecipe) -> Iterator[ExtractionStep]:
+    """The steps towards the field of an image: one per batch of crops, with a usable field after the first view.
+
+    Close the iterator (or just stop asking) to cancel: nothing goes on in the background.
 
     Parameters
     ----------
-    image : (H, W) or (H, W, C) array, any dtype
-        Grey, or with channels last.
-    backbone : str or Backbone
-        A name or file for :func:`patchfield.load_backbone`, or a loaded backbone.
-    sampling : str or Sampling
-        Which views: ``"fast"`` one, ``"balanced"`` 2 x 2 sub-patch phases, ``"fine"`` 4 x 4, ``"hr-dv2"`` the 17 views
-        of HR-Dv2 (Docherty et al., arXiv 2410.19836), or any :class:`Sampling`.
-    interpolation : {"nearest", "bilinear", "bicubic"}
-        Between tokens.
-    contrast : {"auto", "none", "percentile", "minmax"} or (low, high)
-        How values become 0..1, see :class:`patchfield.ImageSettings`.
-    channels : tuple of int, optional
-        Which channels of a multi-channel image a model sees: one or three.
-    progress : callable, optional
-        Called with each :class:`ExtractionStep`; an exception raised in it ends the extraction.
+    image : ModelImage
+    backbone : Backbone
+    recipe : FeatureRecipe
+        That of this backbone and this image.
 
-    Returns
-    -------
-    FeatureField
-
-    Raises
+    Yields
     ------
-    ImageError, BackboneError, FieldError
-        One sentence each.
-
-    Examples
-    --------
-    >>> import numpy as np, patchfield as pf
-    >>> pf.extract(np.zeros((32, 48), np.uint8), "filters").shape
-    (32, 48)
+    ExtractionStep
     """
+    plan = _distinct_tilings(image.shape, backbone, Sampling.parse(recipe.sampling))
+    missing = image.missing()
+    total, done = sum(len(tiling) for _, tiling, _ in plan), 0
+    backbone = backbone.adapted(image)
+    grids: list[list[Grid]] = [[] for _ in backbone.levels]
+    for view, tiling, count in plan:
+        canvas = _Canvas(tiling, backbone.levels)
+        *batches, last = _batches(tiling, backbone.device)
+        for batch in batches:
+            _encode(image, view, batch, backbone, canvas)
+            done += len(batch)
+            yield ExtractionStep(done, total, None)
+        _encode(image, view, last, backbone, canvas)
+        done += len(last)
+        for level_grids, grid in zip(grids, canvas.grids(count), strict=True):
+            level_grids.append(grid)
+        blocks = tuple(Block(tuple(level_grids), recipe.interpolation) for level_grids in grids)
+        yield ExtractionStep(done, total, FeatureField(image.shape, blocks, (recipe,), missing))
+
+
+def final_field(
+    steps: Iterable[ExtractionStep], progress: Callable[[ExtractionStep], None] | None = None
+) -> FeatureField:
+    """The field that some steps end with; `progress` is called with each of them."""
     field = None
-    for step in extraction(image, backbone, sampling, interpolation, contrast, channels):
+    for step in steps:
         field = step.field or field
         if progress is not None:
             progress(step)
     if field is None:
         raise AssertionError("an extraction ends with a field")
     return field
-
-
-def extraction(
-    image: np.ndarray | ModelImage,
-    backbone: str | Backbone,
-    sampling: str | Sampling = "balanced",
-    interpolation: Interpolation = "bilinear",
-    contrast: Contrast = "auto",
-    channels: tuple[int, ...] | None = None,
-) -> Iterator[ExtractionStep]:
-    """The steps of :func:`extract`: one per batch of crops, with a usable field after the first view.
-
-    Close the iterator (or just stop asking) to cancel: nothing goes on in the background.
-
-    Yields
-    ------
-    ExtractionStep
-    """
-    check_interpolation(interpolation)
-    sampling, backbone = Sampling.parse(sampling), load_backbone(backbone)
-    settings = ImageSettings(contrast, channels)
-    seen = model_image(image, settings)
-    recipe = Recipe(backbone.name, backbone.fingerprint, str(sampling), interpolation, settings, backbone.options)
-    plan = _distinct_tilings(seen.shape, backbone, sampling)
-    total, done = sum(len(tiling) for _, tiling, _ in plan), 0
-    backbone = backbone.adapted(seen)
-    grids: list[list[Grid]] = [[] for _ in backbone.levels]
-    for view, tiling, count in plan:
-        canvas = _Canvas(tiling, backbone.levels)
-        *batches, last = _batches(tiling, backbone.device)
-        for batch in batches:
-            _encode(seen, view, batch, backbone, canvas)
-            done += len(batch)
-            yield ExtractionStep(done, total, None)
-        _encode(seen, view, last, backbone, canvas)
-        done += len(last)
-        for level_grids, grid in zip(grids, canvas.grids(count), strict=True):
-            level_grids.append(grid)
-        blocks = tuple(Block(tuple(level_grids), interpolation) for level_grids in grids)
-        yield ExtractionStep(done, total, FeatureField(seen.shape, blocks, (recipe,)))
 
 
 def estimate(shape: tuple[int, int], backbone: Backbone, sampling: str | Sampling = "balanced") -> Estimate:
@@ -221,11 +175,9 @@ class _Canvas:
         """Add the tokens (C, h, w) of a crop, weighted by its share in the overlaps."""
         rows, columns = (fade[i].to(values.device) for fade, i in zip(self._fades[level], tile, strict=True))
         weighted = torch.nan_to_num(values.float()) * rows[:, None] * columns
-        place = (
-            self.tiling.rows.tokens(tile[0], self._levels[level]),
-            self.tiling.columns.tokens(tile[1], self._levels[level]),
-        )
-        self._tokens[level][place] += weighted.clamp_(-_HALF_MAX, _HALF_MAX).permute(1, 2, 0).half().cpu()
+        rows_of_tile = self.tiling.rows.tokens(tile[0], self._levels[level])
+        columns_of_tile = self.tiling.columns.tokens(tile[1], self._levels[level])
+        self._tokens[level][rows_of_tile, columns_of_tile] += weighted.clamp_(-_HALF_MAX, _HALF_MAX).permute(1, 2, 0).half().cpu()
 
     def grids(self, count: int) -> list[Grid]:
         """The finished grids, one per level, for a view that occurs `count` times."""

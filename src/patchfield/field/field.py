@@ -1,22 +1,27 @@
 """The feature field: a dense feature map that is never stored dense."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from patchfield.errors import FieldError
 from patchfield.field.axis import Interpolation
 from patchfield.field.grid import ColumnPass, Grid, gather, project_tokens, strips
-from patchfield.field.recipe import Recipe
+from patchfield.field.recipe import FeatureRecipe
 
 Region = tuple[slice, slice]
 """Rows and columns of a part of an image, without steps: ``(slice(0, 100), slice(50, 150))``."""
 
 _DENSE_CHANNELS = 32
 """Channels upsampled together by `dense`, to bound what it needs beside its result."""
+
+_BAND_PIXELS = 1 << 23
+_MIN_BAND_ROWS = 256
+"""Tokens are projected for about eight megapixels at a time; narrower bands would project the tokens at their seams
+several times."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +56,10 @@ class FeatureField:
     shape : (int, int)
         Height and width of the image in pixels.
     blocks : tuple of Block
-    recipes : tuple of Recipe
+    recipes : tuple of FeatureRecipe
         How the field was made, one per part joined by ``|``.
+    missing : (H, W) bool array or None
+        Pixels without a value (NaN), whose features mean nothing; None where there are none.
 
     Examples
     --------
@@ -64,7 +71,8 @@ class FeatureField:
 
     shape: tuple[int, int]
     blocks: tuple[Block, ...]
-    recipes: tuple[Recipe, ...] = ()
+    recipes: tuple[FeatureRecipe, ...] = ()
+    missing: NDArray[np.bool_] | None = None
 
     @property
     def channels(self) -> int:
@@ -89,7 +97,9 @@ class FeatureField:
                 f"Fields of images of different size ({_size(self.shape)} and {_size(other.shape)}) cannot be "
                 "joined: extract both from the same image."
             )
-        return FeatureField(self.shape, self.blocks + other.blocks, self.recipes + other.recipes)
+        both = [field.missing for field in (self, other) if field.missing is not None]
+        missing = np.logical_or.reduce(both) if both else None
+        return FeatureField(self.shape, self.blocks + other.blocks, self.recipes + other.recipes, missing)
 
     def sample(self, rows: Sequence[int] | np.ndarray, columns: Sequence[int] | np.ndarray) -> np.ndarray:
         """Features at pixels (rows[i], columns[i]).
@@ -103,7 +113,7 @@ class FeatureField:
         FieldError
             When a pixel lies outside of the image.
         """
-        rows, columns = np.atleast_1d(np.asarray(rows)), np.atleast_1d(np.asarray(columns))
+        rows, columns = np.atleast_1d(np.asarray(rows, np.int64)), np.atleast_1d(np.asarray(columns, np.int64))
         for name, pixels, size in zip(("Rows", "Columns"), (rows, columns), self.shape, strict=True):
             if len(pixels) and (pixels.min() < 0 or pixels.max() >= size):
                 raise FieldError(f"{name} {pixels.min()} to {pixels.max()} were asked of a field that has {size}.")
@@ -128,10 +138,13 @@ class FeatureField:
         FieldError
             When the weights have another number of channels, or the region leaves the image.
         """
-        passes, (height, width) = self._passes(weights, region)
-        maps = torch.zeros(np.shape(weights)[1], height, width)
-        for rows in strips(height, width, len(maps)):
-            _add_up(passes, rows, bias, maps[:, rows])
+        weights = self._checked_weights(weights, bias)
+        rows, columns = self._pixels(region)
+        maps = torch.zeros(weights.shape[1], len(rows), len(columns))
+        for band in _bands(len(rows), len(columns)):
+            passes = self._passes(weights, rows[band], columns)
+            for strip in strips(band.stop - band.start, len(columns), len(maps)):
+                _add_up(passes, strip, bias, maps[:, band][:, strip])
         return maps.numpy()
 
     def argmax(self, weights: np.ndarray, bias: np.ndarray | None = None, region: Region | None = None) -> np.ndarray:
@@ -144,18 +157,18 @@ class FeatureField:
         -------
         (h, w) uint8 array, uint16 for more than 256 maps
         """
-        weights = np.asarray(weights, np.float32)
+        weights = self._checked_weights(weights, bias)
+        rows, columns = self._pixels(region)
         count = weights.shape[1]
-        if count == 1:
-            _, (height, width) = self._passes(weights, region)
-            return np.zeros((height, width), np.uint8)
+        index = torch.zeros(len(rows), len(columns), dtype=torch.uint8 if count <= 256 else torch.int32)
         offsets = np.zeros(count, np.float32) if bias is None else np.asarray(bias, np.float32)
-        passes, (height, width) = self._passes(weights[:, 1:] - weights[:, :1], region)
-        index = torch.empty(height, width, dtype=torch.uint8 if count <= 256 else torch.int32)
-        for rows in strips(height, width, count):
-            maps = torch.zeros(count - 1, rows.stop - rows.start, width)
-            _add_up(passes, rows, offsets[1:] - offsets[0], maps)
-            index[rows] = _argmax_against_zero(maps, index.dtype)
+        differences = weights[:, 1:] - weights[:, :1]
+        for band in _bands(*index.shape) if count > 1 else ():
+            passes = self._passes(differences, rows[band], columns)
+            for strip in strips(band.stop - band.start, len(columns), count):
+                maps = torch.zeros(count - 1, strip.stop - strip.start, len(columns))
+                _add_up(passes, strip, offsets[1:] - offsets[0], maps)
+                index[band][strip] = _argmax_against_zero(maps, index.dtype)
         return index.numpy() if count <= 256 else index.numpy().astype(np.uint16)
 
     def dense(self, region: Region | None = None) -> np.ndarray:
@@ -176,40 +189,39 @@ class FeatureField:
             start += block.channels
         return maps
 
-    def save(self, path: str | Path) -> None:
-        """Write the field to one safetensors file; see :mod:`patchfield.field.store`."""
-        from patchfield.field.store import save_field
-
-        save_field(self, path)
-
-    @staticmethod
-    def load(path: str | Path) -> "FeatureField":
-        """Open a saved field; its tokens stay on disk until they are used."""
-        from patchfield.field.store import load_field
-
-        return load_field(path)
-
     def _pixels(self, region: Region | None) -> tuple[np.ndarray, np.ndarray]:
-        whole = tuple(np.arange(size) for size in self.shape)
         if region is None:
-            return whole[0], whole[1]
-        parts = tuple(pixels[part] for pixels, part in zip(whole, region, strict=True))
-        if any(part.step not in (None, 1) for part in region) or not all(len(part) for part in parts):
+            return np.arange(self.shape[0]), np.arange(self.shape[1])
+        if len(region) != 2 or not all(isinstance(part, slice) for part in region):
+            raise FieldError(f"Region {region} is no pair of slices: give (slice(top, bottom), slice(left, right)).")
+        rows, columns = (np.arange(size)[part] for size, part in zip(self.shape, region, strict=True))
+        if any(part.step not in (None, 1) for part in region) or not (len(rows) and len(columns)):
             raise FieldError(f"Region {region} is empty or has steps; the field has {_size(self.shape)} pixels.")
-        return parts[0], parts[1]
+        return rows, columns
 
-    def _passes(self, weights: np.ndarray, region: Region | None) -> tuple[list[ColumnPass], tuple[int, int]]:
-        """Project all tokens and upsample them along the rows; columns follow strip by strip."""
+    def _checked_weights(self, weights: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
         weights = np.asarray(weights, np.float32)
-        if weights.ndim != 2 or weights.shape[0] != self.channels:
+        if weights.ndim != 2 or weights.shape[0] != self.channels or not weights.shape[1]:
             raise FieldError(f"Weights of shape {weights.shape} do not fit a field of {self.channels} channels.")
-        rows, columns = self._pixels(region)
+        if bias is not None and np.shape(bias) != weights.shape[1:]:
+            raise FieldError(f"A bias of shape {np.shape(bias)} does not fit weights of shape {weights.shape}.")
+        return weights
+
+    def _passes(self, weights: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> list[ColumnPass]:
+        """Project the tokens around some rows and upsample them along the rows; columns follow strip by strip."""
         passes, start = [], 0
         for block in self.blocks:
             part = torch.from_numpy(np.ascontiguousarray(weights[start : start + block.channels]))
             passes.append(ColumnPass(block.grids, _projection(part), rows, columns, block.interpolation))
             start += block.channels
-        return passes, (len(rows), len(columns))
+        return passes
+
+
+def _bands(height: int, width: int) -> Iterator[slice]:
+    """Ranges of rows that are projected one after the other, so that memory does not grow with the image."""
+    step = max(_MIN_BAND_ROWS, _BAND_PIXELS // width)
+    for top in range(0, height, step):
+        yield slice(top, min(top + step, height))
 
 
 def _add_up(passes: list[ColumnPass], rows: slice, bias: np.ndarray | None, maps: torch.Tensor) -> None:

@@ -5,6 +5,8 @@ Upsampling is linear along each axis, so K maps on a grid of h x w tokens become
 column geometry (all views that shift rows only, say) are added up before the second, larger product.
 """
 
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -12,10 +14,15 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
+from patchfield.errors import FieldError
 from patchfield.field.axis import Axis, Band, Interpolation
 
 _CHUNK = 1 << 22
 """Token values converted to float32 at a time: enough to keep both cores busy, few enough to stay in cache."""
+
+
+_ON_DISK_FROM = 1 << 30
+"""Bytes of one view's tokens from which they are kept in a file: `micro`'s at 33 megapixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +43,40 @@ class Grid:
     rows: Axis
     columns: Axis
     count: int = 1
+
+
+def empty_tokens(rows: int, columns: int, channels: int) -> torch.Tensor:
+    """Zeros (rows, columns, channels) float16 for the tokens of one view, in memory or, if very large, on disk.
+
+    On disk they lie in a temporary file without a name that ends with the tensor.
+
+    Raises
+    ------
+    FieldError
+        When the temporary folder has no room for them.
+    """
+    nbytes = rows * columns * channels * torch.float16.itemsize
+    if nbytes < _ON_DISK_FROM:
+        return torch.zeros((rows, columns, channels), dtype=torch.float16)
+    with tempfile.TemporaryFile(prefix="patchfield-") as file:  # the mapping keeps the nameless file alive
+        try:
+            _reserve(file.fileno(), nbytes)
+        except OSError as error:
+            raise FieldError(
+                f"The folder for temporary files, {tempfile.gettempdir()}, has no room for {nbytes / 2**30:.1f} GiB of "
+                f"features ({error.strerror}): make room, or set TMPDIR to a folder on a larger disk."
+            ) from error
+        return torch.from_numpy(np.memmap(file, np.float16, "r+", shape=(rows, columns, channels)))
+
+
+def _reserve(file: int, nbytes: int) -> None:
+    """Claim room on disk now: a mapping of a sparse file ends the process when the disk is full."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, nbytes)
+    else:
+        block = bytes(1 << 20)
+        for written in range(0, nbytes, len(block)):
+            os.write(file, block[: nbytes - written])
 
 
 def gather(grids: Iterable[Grid], rows: np.ndarray, columns: np.ndarray, how: Interpolation) -> np.ndarray:

@@ -2,59 +2,79 @@
 
 import json
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, Self, cast
 
-import numpy as np
-
-from patchfield.errors import FieldError
-from patchfield.field.axis import Interpolation
+from patchfield.field.axis import Interpolation, check_interpolation
+from patchfield.field.views import Sampling
 from patchfield.images import ImageSettings
 
-if TYPE_CHECKING:
-    from patchfield.backbones import Backbone
-    from patchfield.field.field import FeatureField
+
+class Identified(Protocol):
+    """What a recipe notes of a backbone."""
+
+    name: str
+    options: dict[str, Any]
+    fingerprint: str
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Backbone, sampling, interpolation and image settings of a field.
+class FeatureRecipe:
+    """Everything that decides the features of an image: backbone, sampling, interpolation and image settings.
+
+    Plain data: it loads nothing. :class:`patchfield.Extractor` carries it out.
 
     Attributes
     ----------
     backbone : str
         Name or file that :func:`patchfield.load_backbone` takes.
-    options : dict
-        Its keyword options.
-    fingerprint : str
-        Hash of its weights and options; features of different fingerprints have nothing to do with each other.
     sampling : str
         As :meth:`patchfield.Sampling.parse` reads it.
     interpolation : {"nearest", "bilinear", "bicubic"}
+        Between tokens.
     image : ImageSettings
-        Contrast and choice of channels.
+        Contrast, choice of channels, meaning of axes.
+    options : dict
+        JSON-able keyword options for :func:`patchfield.load_backbone`.
+    fingerprint : str
+        Hash of weights and options: features of different fingerprints have nothing to do with each other. "" before
+        the backbone is loaded: whatever weights the name stands for.
+
+    Raises
+    ------
+    FieldError
+        When sampling or interpolation is unknown.
+
+    Examples
+    --------
+    >>> recipe = FeatureRecipe("micro", image=ImageSettings(channels=(2,)))
+    >>> FeatureRecipe.from_json(recipe.to_json()) == recipe
+    True
     """
 
     backbone: str
-    fingerprint: str
-    sampling: str
-    interpolation: Interpolation
-    image: ImageSettings
-    options: dict[str, Any] = field(default_factory=dict, compare=False)
+    sampling: str = "balanced"
+    interpolation: Interpolation = "bilinear"
+    image: ImageSettings = ImageSettings()
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
+    fingerprint: str = ""
 
-    def extract(self, image: np.ndarray) -> "FeatureField":
-        """The field of another image, made in the same way.
+    def __post_init__(self) -> None:
+        Sampling.parse(self.sampling)
+        check_interpolation(self.interpolation)
+        # As a file gives them back: lists for tuples.
+        object.__setattr__(self, "options", json.loads(json.dumps(self.options)))
 
-        Raises
-        ------
-        FieldError
-            When the backbone of that name is no longer the one that was used.
-        """
-        from patchfield.field.extract import extract
-
-        backbone = _loaded(self.backbone, self.fingerprint, json.dumps(self.options))
-        contrast, channels = self.image.contrast, self.image.channels
-        return extract(image, backbone, self.sampling, self.interpolation, contrast, channels)
+    @classmethod
+    def for_backbone(
+        cls,
+        backbone: Identified,
+        sampling: str | Sampling = "balanced",
+        interpolation: Interpolation = "bilinear",
+        image: ImageSettings | None = None,
+    ) -> Self:
+        """The recipe of a loaded backbone."""
+        image = image or ImageSettings()
+        return cls(backbone.name, str(sampling), interpolation, image, backbone.options, backbone.fingerprint)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""
@@ -68,7 +88,7 @@ class Recipe:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Recipe":
+    def from_json(cls, values: dict[str, Any]) -> Self:
         """The inverse of :meth:`to_json`."""
         return cls(
             backbone=values["backbone"],
@@ -78,17 +98,3 @@ class Recipe:
             interpolation=cast(Interpolation, values["interpolation"]),
             image=ImageSettings.from_json(values["image"]),
         )
-
-
-@lru_cache(maxsize=1)
-def _loaded(name: str, fingerprint: str, options: str) -> "Backbone":
-    """The backbone that a field was made with; kept, because a recipe is rarely used for one image alone."""
-    from patchfield.backbones import load_backbone
-
-    backbone = load_backbone(name, **json.loads(options))
-    if backbone.fingerprint != fingerprint:
-        raise FieldError(
-            f"The weights called '{name}' here (fingerprint {backbone.fingerprint}) are not those the features were "
-            f"made with ({fingerprint}): load the original file, or train again."
-        )
-    return backbone

@@ -1,16 +1,15 @@
 """Fields on disk: one safetensors file, tokens as they are and geometry as JSON in the header.
 
-The file is memory-mapped when opened, so the field of a very large image costs only what is looked at. The tokens of
-a very large image lie on disk from the start, in a temporary file without a name that ends with the field.
+The file is memory-mapped when opened, so the field of a very large image costs only what is used of it.
 """
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -19,26 +18,23 @@ from patchfield.errors import FieldError
 from patchfield.field.axis import Axis, Interpolation
 from patchfield.field.field import Block, FeatureField
 from patchfield.field.grid import Grid
-from patchfield.field.recipe import Recipe
+from patchfield.field.recipe import FeatureRecipe
 from patchfield.field.views import AxisView
 
 _KEY, _VERSION = "patchfield.field", 1
-
-_ON_DISK_FROM = 1 << 30
-"""Bytes of one view's tokens from which they are kept in a file: a ViT's at about 16,000 x 16,000 pixels."""
-
-
-def empty_tokens(rows: int, columns: int, channels: int) -> torch.Tensor:
-    """Zeros (rows, columns, channels) float16 for the tokens of one view, in memory or, if very large, on disk."""
-    shape = (rows, columns, channels)
-    if np.prod(shape, dtype=np.int64) * torch.float16.itemsize < _ON_DISK_FROM:
-        return torch.zeros(shape, dtype=torch.float16)
-    with tempfile.TemporaryFile(prefix="patchfield-") as file:  # the mapping keeps the nameless file alive
-        return torch.from_numpy(np.memmap(file, np.float16, "w+", shape=shape))
+_MISSING = "missing"
 
 
 def save_field(field: FeatureField, path: str | Path) -> None:
-    """Write a field to `path`, whole or not at all."""
+    """Write a field to `path`, whole or not at all.
+
+    Examples
+    --------
+    >>> import numpy as np, patchfield as pf
+    >>> save_field(pf.extract(np.eye(32), "filters"), "eye.field")
+    >>> load_field("eye.field").shape
+    (32, 32)
+    """
     tensors: dict[str, torch.Tensor] = {}
     blocks = []
     for i, block in enumerate(field.blocks):
@@ -47,6 +43,8 @@ def save_field(field: FeatureField, path: str | Path) -> None:
             tensors[f"{i}.{j}"] = grid.tokens.contiguous()
             grids.append({"rows": _axis_json(grid.rows), "columns": _axis_json(grid.columns), "count": grid.count})
         blocks.append({"interpolation": block.interpolation, "grids": grids})
+    if field.missing is not None:
+        tensors[_MISSING] = torch.from_numpy(np.packbits(field.missing, axis=1))
     header = {
         "version": _VERSION,
         "shape": field.shape,
@@ -70,11 +68,21 @@ def load_field(path: str | Path) -> FeatureField:
             header = json.loads((file.metadata() or {}).get(_KEY, "null"))
             if not isinstance(header, dict) or header.get("version") != _VERSION:
                 raise FieldError(f"'{path}' is not a field that this version reads: extract it again.")
+            height, width = header["shape"]
             blocks = tuple(_read_block(file, i, block) for i, block in enumerate(header["blocks"]))
-    except (OSError, SafetensorError) as error:
+            missing = _read_missing(file, width)
+            recipes = tuple(FeatureRecipe.from_json(values) for values in header["recipes"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, FieldError):
+            raise
         raise FieldError(f"The field '{path}' cannot be read ({error}): extract it again.") from error
-    recipes = tuple(Recipe.from_json(values) for values in header["recipes"])
-    return FeatureField((header["shape"][0], header["shape"][1]), blocks, recipes)
+    return FeatureField((height, width), blocks, recipes, missing)
+
+
+def _read_missing(file: Any, width: int) -> NDArray[np.bool_] | None:
+    if _MISSING not in file.keys():  # noqa: SIM118 (no mapping)
+        return None
+    return np.unpackbits(file.get_tensor(_MISSING).numpy(), axis=1, count=width).astype(bool)
 
 
 def _read_block(file: Any, i: int, values: dict[str, Any]) -> Block:

@@ -1,4 +1,4 @@
-"""Views: the shifted, flipped, rotated and sub-patch looks at an image whose features are averaged.
+"""Views: the shifted, flipped, rotated and sub-patch versions of an image whose features are averaged.
 
 A view is a coordinate map, not a function on pixels: where each image axis goes (direction and circular
 shift), whether the axes are exchanged, and where between two tokens its grid begins. Maps compose and invert
@@ -17,6 +17,11 @@ import numpy as np
 from patchfield.errors import FieldError
 
 Pattern = Literal["moore", "neumann"]
+
+_MAX_PHASES = 32
+_MAX_VIEWS = 1024
+_MAX_SHIFT = 10_000
+"""Bounds of what a sampling may ask for: far beyond what helps, and short of what no machine can compute."""
 
 _NAMED = {"fast": "identity()", "balanced": "phases(2)", "fine": "phases(4)", "hr-dv2": "shifts(1, 2, moore)"}
 
@@ -64,7 +69,7 @@ def reflect(positions: np.ndarray, size: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class View:
-    """One transformed look at an image.
+    """One transformed version of an image.
 
     Attributes
     ----------
@@ -88,12 +93,12 @@ class View:
         height, width = pixels.shape[:2]
         rows = self.rows.source(np.arange(height), height)
         columns = self.columns.source(np.arange(width), width)
-        seen = pixels[rows][:, columns]
-        return seen.swapaxes(0, 1) if self.transpose else seen
+        viewed = pixels[rows][:, columns]
+        return viewed.swapaxes(0, 1) if self.transpose else viewed
 
-    def invert(self, seen: np.ndarray) -> np.ndarray:
-        """The image (H, W, ...) of which `seen` is the view: ``invert(apply(x)) == x``."""
-        pixels = seen.swapaxes(0, 1) if self.transpose else seen
+    def invert(self, viewed: np.ndarray) -> np.ndarray:
+        """The image (H, W, ...) of which `viewed` is the view: ``invert(apply(x)) == x``."""
+        pixels = viewed.swapaxes(0, 1) if self.transpose else viewed
         height, width = pixels.shape[:2]
         rows = self.rows.locate(np.arange(height), height)
         return pixels[rows][:, self.columns.locate(np.arange(width), width)]
@@ -120,7 +125,16 @@ class Sampling:
     views: tuple[View, ...]
     text: str = field(compare=False)
 
+    def __post_init__(self) -> None:
+        if len(self.views) > _MAX_VIEWS:
+            raise FieldError(f"Sampling '{self.text}' makes {len(self.views)} views: at most {_MAX_VIEWS} are possible.")
+
     def __mul__(self, other: "Sampling") -> "Sampling":
+        if len(self.views) * len(other.views) > _MAX_VIEWS:
+            raise FieldError(
+                f"Sampling '{self.text} * {other.text}' makes {len(self.views) * len(other.views)} views: at most "
+                f"{_MAX_VIEWS} are possible."
+            )
         views = tuple(first.then(second) for first, second in product(self.views, other.views))
         return Sampling(views, f"{self.text} * {other.text}")
 
@@ -146,8 +160,8 @@ class Sampling:
         The image is continued by reflection, nothing is wrapped. All `count` squared phases together are a
         token lattice `count` times finer. Ordered so that each further view fills the largest gap.
         """
-        if count < 1:
-            raise FieldError(f"phases({count}) makes no views: the number of phases has to be at least 1.")
+        if not 1 <= count <= _MAX_PHASES:
+            raise FieldError(f"phases({count}) is not possible: give a number of phases from 1 to {_MAX_PHASES}.")
         steps = list(product(range(count), range(count)))
         order = sorted(steps, key=lambda step: _refinement(step, count))
         views = tuple(
@@ -167,6 +181,8 @@ class Sampling:
             Eight neighbours in raster order, or up, left, right, down.
         """
         distances = [int(distance) for distance in distances]
+        if len(distances) > _MAX_VIEWS or any(abs(distance) > _MAX_SHIFT for distance in distances):
+            raise FieldError(f"Shifts are possible by at most {_MAX_SHIFT} pixels, and at most {_MAX_VIEWS} of them.")
         if pattern not in ("moore", "neumann"):
             raise FieldError(f"Unknown shift pattern '{pattern}': it is either 'moore' or 'neumann'.")
         steps = [(r, c) for r, c in product((-1, 0, 1), repeat=2) if (r, c) != (0, 0)]

@@ -1,19 +1,26 @@
-"""Any array as what a model sees: three channels of float32 between 0 and 1, computed crop by crop."""
+"""Any image as what a model sees: three channels of float32 between 0 and 1, computed crop by crop."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import sqrt
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from patchfield.errors import ImageError
 from patchfield.images.settings import ImageSettings
+from patchfield.images.stack import ArrayStack, LazyArray, PlaneIndex, Stack, checked_index, plane_indices
 
 PERCENTILES = (0.5, 99.5)
 SAMPLED_SIDE = 2048
-"""Limits of larger images are read from a regular lattice of at most this many rows and columns: with four
-million pixels the value found is between the true 0.49 and 0.51 percentiles (three standard errors)."""
+"""Limits of larger images are read from a regular lattice of at most this many rows and columns, over all planes
+together: with four million pixels the value found is between the true 0.49 and 0.51 percentiles (three standard
+errors)."""
+
+SAMPLED_PLANES = 64
+"""Of stacks with more planes, this many (the first, the last, and equally spaced ones between) decide the limits."""
 
 MANY_CHANNELS = 32
 """An array with more entries along its last axis is more likely a stack than a multi-channel image."""
@@ -27,21 +34,24 @@ class ModelImage:
 
     Made by :func:`model_image`. Nothing is converted until a crop is asked for, so memory-mapped files of
     any size will do. Values below the low limit become 0 and above the high limit 1 (infinities too); NaN
-    becomes 0; a channel that is constant becomes 0.5.
+    becomes 0 and counts as missing; a channel that is constant becomes 0.5.
 
     Attributes
     ----------
     pixels : array (H, W) or (H, W, C)
-        The image as it came; anything with `shape`, a numpy `dtype` and slicing.
+        The plane as it came; anything with `shape`, a numpy `dtype` and slicing.
     channels : tuple of int
         The channels of `pixels` that are used: one or three.
     limits : tuple of (low, high)
         Which values of the image become 0 and 1, for each of `channels`.
+    settings : ImageSettings
+        The choices that channels and limits come from.
     """
 
-    pixels: Any
+    pixels: LazyArray
     channels: tuple[int, ...]
     limits: Limits
+    settings: ImageSettings = ImageSettings()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -81,106 +91,136 @@ class ModelImage:
         height, width = self.shape
         return self.crop(np.arange(height), np.arange(width))
 
-    def rescaled(self, low: float, high: float) -> "ModelImage":
-        """The same image with `low` and `high`, fractions of the present range, as the new 0 and 1.
+    def missing(self) -> NDArray[np.bool_] | None:
+        """Where there is no value: NaN in one of the channels used; (H, W), or None where every pixel has one.
 
-        Values outside of the present range are not lost: ``image.rescaled(-1, 2)`` shows them.
-
-        Raises
-        ------
-        ImageError
-            When `low` is not smaller than `high`.
+        Examples
+        --------
+        >>> model_image(np.array([[0.0, np.nan]])).missing()
+        array([[False,  True]])
+        >>> model_image(np.zeros((1, 2), np.uint8)).missing() is None
+        True
         """
-        if not low < high:
-            raise ImageError(f"Contrast limits ({low:g}, {high:g}) do not make a range: low must be smaller.")
-        limits = tuple((zero + low * (one - zero), zero + high * (one - zero)) for zero, one in self.limits)
-        return replace(self, limits=limits)
+        if self.pixels.dtype.kind != "f":
+            return None
+        height, width = self.shape
+        missing = np.zeros((height, width), bool)
+        step = max(1, SAMPLED_SIDE**2 // width)
+        for top in range(0, height, step):
+            strip = np.asarray(self.pixels[top : top + step])
+            absent = np.isnan(strip if strip.ndim == 2 else strip[..., list(self.channels)])
+            missing[top : top + step] = absent if absent.ndim == 2 else absent.any(-1)
+        return missing if missing.any() else None
 
 
 def model_image(
-    image: ArrayLike | ModelImage, settings: ImageSettings | None = None, name: str = "The image"
+    image: Stack | ArrayLike | ModelImage,
+    settings: ImageSettings | None = None,
+    plane: PlaneIndex | None = None,
+    name: str = "The image",
 ) -> ModelImage:
-    """Choose the channels of an image and decide its contrast.
+    """Choose the channels of an image and decide its contrast, by all planes of it together.
+
+    This is the only place where either is decided, for files, layers, arrays and training images alike.
 
     Parameters
     ----------
-    image : array (H, W), (H, W, 1), (H, W, 3), (H, W, 4) or (H, W, C)
+    image : Stack, or array (H, W), (H, W, 1), (H, W, 3), (H, W, 4) or (H, W, C)
         Numbers of any real dtype; numpy arrays, memory maps and other lazy arrays alike. Four channels are
         RGBA when the fourth is opaque throughout. A :class:`ModelImage` is returned as it is.
     settings : ImageSettings, optional
         Contrast and channels; automatic when left out.
+    plane : tuple of int, optional
+        Which plane of a stack; may be left out where there is one.
     name : str
-        How error messages call the image: a file or layer name.
+        How error messages call an array.
 
     Raises
     ------
     ImageError
-        When the array is no image, is empty, or has channels that must be chosen.
+        When there is no image, no such plane, channels must be chosen, or other settings are given than those an
+        image was prepared with.
 
     Examples
     --------
     >>> import numpy as np
-    >>> seen = model_image(np.arange(12, dtype=np.uint16).reshape(3, 4))
-    >>> seen.shape, seen.whole().shape
+    >>> prepared = model_image(np.arange(12, dtype=np.uint16).reshape(3, 4))
+    >>> prepared.shape, prepared.whole().shape
     ((3, 4), (3, 4, 3))
     """
     if isinstance(image, ModelImage):
+        if settings is not None and settings != image.settings:
+            raise ImageError(
+                f"The image was prepared with {image.settings}, not with {settings}: leave the settings out, or give "
+                "the image itself."
+            )
         return image
     settings = settings or ImageSettings()
-    pixels = _checked_pixels(image, name)
-    channels = _chosen_channels(pixels, settings.channels, name)
-    if settings.channels is None:
-        limits: Limits = (_limits(pixels, channels, settings),) * len(channels)
-    else:
-        limits = tuple(_limits(pixels, (channel,), settings) for channel in channels)
-    return ModelImage(pixels, channels, limits)
+    stack = _checked(image if isinstance(image, Stack) else _single_plane(image, name))
+    index = checked_index(stack, plane)
+    channels, limits = _decided(stack, settings)
+    return ModelImage(stack.pixels_at(index), channels, limits, settings)
 
 
-def is_opaque(pixels: Any) -> bool:
-    """Whether the last channel is full throughout, as the alpha channel of an opaque RGBA image."""
-    return bool((np.asarray(pixels[..., -1]) == dtype_range(pixels.dtype)[1]).all())
-
-
-def dtype_range(dtype: np.dtype) -> tuple[float, float]:
+def dtype_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     """What ``contrast="none"`` takes for 0 and 1: an integer type's extremes, 0 and 1 for the others."""
     if np.issubdtype(dtype, np.integer):
         return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
     return 0.0, 1.0
 
 
-def _checked_pixels(image: Any, name: str) -> Any:
-    """`image` itself when it can be sliced lazily, else as a numpy array; refused when it is no image."""
+_DECISIONS: WeakKeyDictionary[Stack, dict[ImageSettings, tuple[tuple[int, ...], Limits]]] = WeakKeyDictionary()
+"""Channels and limits of the stacks in use: all planes of a stack share them, and finding them reads many planes."""
+
+
+def _decided(stack: Stack, settings: ImageSettings) -> tuple[tuple[int, ...], Limits]:
+    known = _DECISIONS.setdefault(stack, {})
+    if settings not in known:
+        channels = _chosen_channels(stack, settings.channels)
+        groups = [channels] if settings.channels is None else [(channel,) for channel in channels]
+        limits = [_limits(stack, group, settings) for group in groups]
+        known[settings] = channels, tuple(limits if len(limits) == len(channels) else limits * len(channels))
+    return known[settings]
+
+
+def _single_plane(image: Any, name: str) -> ArrayStack:
+    """An array (H, W) or (H, W, C) as a stack of one plane; converted to numpy where it cannot be sliced lazily."""
     if not isinstance(getattr(image, "dtype", None), np.dtype):
         try:
             image = np.asarray(image)
         except ValueError:
             raise ImageError(f"{name} is not an array of numbers: its rows differ in length.") from None
     shape = tuple(int(length) for length in image.shape)
-    if image.dtype.kind not in "buif":
-        raise ImageError(f"{name} holds {image.dtype} values: give an image of integers, floats or booleans.")
     if len(shape) not in (2, 3):
         raise ImageError(
             f"{name} has {len(shape)} dimension(s) {shape}: give one plane, (rows, columns) or "
             "(rows, columns, channels)."
         )
+    return ArrayStack(image, "YXC"[: len(shape)], name)
+
+
+def _checked(stack: Stack) -> Stack:
+    shape = (*stack.lengths, *stack.shape, stack.channels)
+    if stack.dtype.kind not in "buif":
+        raise ImageError(f"{stack.name} holds {stack.dtype} values: give an image of integers, floats or booleans.")
     if 0 in shape:
-        raise ImageError(f"{name} is empty (shape {shape}): give an image with at least one pixel.")
-    return image
+        raise ImageError(f"{stack.name} is empty (shape {shape}): give an image with at least one pixel.")
+    return stack
 
 
-def _chosen_channels(pixels: Any, chosen: tuple[int, ...] | None, name: str) -> tuple[int, ...]:
-    count = 1 if len(pixels.shape) == 2 else int(pixels.shape[2])
+def _chosen_channels(stack: Stack, chosen: tuple[int, ...] | None) -> tuple[int, ...]:
+    count, name = stack.channels, stack.name
     if chosen is not None:
         if max(chosen) >= count:
             raise ImageError(f"{name} has {count} channel(s), counted from 0: there is no {max(chosen)}.")
         return chosen
     if count == 1:
         return (0,)
-    if count == 3 or (count == 4 and is_opaque(pixels)):
+    if count == 3 or (count == 4 and _is_opaque(stack)):
         return (0, 1, 2)
     if count > MANY_CHANNELS:
         raise ImageError(
-            f"{name} has shape {tuple(pixels.shape)}, which reads as {count} channels: give one plane of a "
+            f"{name} has shape {(*stack.shape, count)}, which reads as {count} channels: give one plane of a "
             "stack, move the channels to the last axis, or choose one or three channels."
         )
     raise ImageError(
@@ -188,15 +228,21 @@ def _chosen_channels(pixels: Any, chosen: tuple[int, ...] | None, name: str) -> 
     )
 
 
-def _limits(pixels: Any, channels: Sequence[int], settings: ImageSettings) -> tuple[float, float]:
+def _is_opaque(stack: Stack) -> bool:
+    """Whether the last of the channels is full throughout, as the alpha channel of an opaque RGBA image."""
+    full = dtype_range(stack.dtype)[1]
+    return all(bool((lattice[..., -1] == full).all()) for lattice in _lattices(stack))
+
+
+def _limits(stack: Stack, channels: Sequence[int], settings: ImageSettings) -> tuple[float, float]:
     contrast = settings.contrast
     if not isinstance(contrast, str):
         return contrast
     if contrast == "auto":
-        contrast = "none" if pixels.dtype in (np.uint8, np.bool_) else "percentile"
+        contrast = "none" if stack.dtype in (np.uint8, np.bool_) else "percentile"
     if contrast == "none":
-        return dtype_range(pixels.dtype)
-    values = _finite_sample(pixels, channels)
+        return dtype_range(stack.dtype)
+    values = np.concatenate([_finite(lattice, channels) for lattice in _lattices(stack)])
     if values.size == 0:
         return 0.0, 1.0
     if contrast == "percentile":
@@ -207,10 +253,17 @@ def _limits(pixels: Any, channels: Sequence[int], settings: ImageSettings) -> tu
     return float(values.min()), float(values.max())
 
 
-def _finite_sample(pixels: Any, channels: Sequence[int]) -> NDArray[Any]:
-    """The finite values of some channels on a lattice of at most SAMPLED_SIDE rows and columns, (n,)."""
-    height, width = pixels.shape[:2]
-    lattice = np.asarray(pixels[:: -(-height // SAMPLED_SIDE), :: -(-width // SAMPLED_SIDE)])
+def _lattices(stack: Stack) -> list[NDArray[Any]]:
+    """Every n-th row and column of some planes, at most SAMPLED_SIDE squared pixels in all."""
+    indices = plane_indices(stack)
+    numbers = np.linspace(0, len(indices) - 1, min(len(indices), SAMPLED_PLANES)).round().astype(int)
+    side = int(SAMPLED_SIDE / sqrt(len(numbers)))
+    row_step, column_step = (-(-length // side) for length in stack.shape)
+    return [np.asarray(stack.pixels_at(indices[number])[::row_step, ::column_step]) for number in numbers]
+
+
+def _finite(lattice: NDArray[Any], channels: Sequence[int]) -> NDArray[Any]:
+    """The finite values of some channels, (n,)."""
     values = lattice if lattice.ndim == 2 else lattice[..., list(channels)]
     if values.dtype.kind == "f":
         return values[np.isfinite(values)].astype(np.float64)

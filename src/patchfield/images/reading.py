@@ -17,8 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from patchfield.errors import ImageError, LabelError
 from patchfield.images.calibration import Calibration, tiff_calibration
-from patchfield.images.model import ModelImage, model_image
-from patchfield.images.settings import ImageSettings
+from patchfield.images.stack import PlaneIndex
 
 IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"})
 MAPPED_BYTES = 64 * 2**20
@@ -70,17 +69,33 @@ class Micrograph:
         """Rows and columns."""
         return int(self.stack.shape[1]), int(self.stack.shape[2])
 
-    def model_image(self, settings: ImageSettings | None = None) -> ModelImage:
-        """The chosen plane as a model sees it, its contrast decided by the whole stack: planes do not flicker.
+    @property
+    def name(self) -> str:
+        """The path, for messages."""
+        return str(self.path)
 
-        Raises
-        ------
-        ImageError
-            When the image has channels that must be chosen.
-        """
-        rows_of_all_planes = self.stack.reshape(-1, *self.stack.shape[2:])
-        seen = model_image(rows_of_all_planes, settings, name=str(self.path))
-        return replace(seen, pixels=self.pixels)
+    @property
+    def axes(self) -> str:
+        """Letters of the leading axes."""
+        return "Q" if self.planes > 1 else ""
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Lengths of the leading axes."""
+        return (self.planes,) if self.planes > 1 else ()
+
+    @property
+    def channels(self) -> int:
+        """Number of channels; 1 for grey."""
+        return int(self.stack.shape[3]) if self.stack.ndim == 4 else 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.stack.dtype
+
+    def pixels_at(self, index: PlaneIndex) -> Any:
+        """The plane at `index`, (H, W) or (H, W, C)."""
+        return self.stack[index[0] if index else 0]
 
     def at(self, plane: int) -> "Micrograph":
         """The same file at another plane, counted from 0.

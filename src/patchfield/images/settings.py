@@ -1,4 +1,4 @@
-"""How an image's numbers are turned into what a model sees: the choices, as data."""
+"""The choices of how an image's numbers become what a model sees, as data."""
 
 import math
 from dataclasses import dataclass
@@ -22,9 +22,12 @@ class ImageSettings:
         image. ``minmax``: their extremes. ``none``: the range of the dtype (floats: 0 to 1). Two numbers:
         these values of the image itself.
     channels : tuple of int, optional
-        One channel (used as grey) or three (as red, green, blue; a number may repeat), counted from 0. Left
-        out, grey and RGB(A) images are used as they are, and any other number of channels is refused.
+        One channel (used as grey) or three (as red, green, blue; a number may repeat), as the image counts them,
+        from 0. Left out, grey and RGB(A) images are used as they are, and any other number of channels is refused.
         Channels chosen here are stretched one by one; an RGB image as a whole, which keeps its hues.
+    axes : str, optional
+        What the axes of an array mean for images that do not say it themselves, one letter each: "CYX" for
+        channels first, "YXC" for channels last, "TYX" for a time-lapse. Images that do say it keep their own.
 
     Raises
     ------
@@ -34,26 +37,52 @@ class ImageSettings:
     Examples
     --------
     >>> ImageSettings(contrast=(100, 4000)).to_json()
-    {'contrast': [100.0, 4000.0], 'channels': None}
+    {'contrast': [100.0, 4000.0], 'channels': None, 'axes': None}
     """
 
     contrast: Contrast = "auto"
     channels: tuple[int, ...] | None = None
+    axes: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "contrast", _checked_contrast(self.contrast))
         if self.channels is not None:
             object.__setattr__(self, "channels", _checked_channels(self.channels))
+        if self.axes is not None:
+            object.__setattr__(self, "axes", checked_axes(self.axes))
 
     def to_json(self) -> dict[str, Any]:
         """The settings as lists, strings and numbers."""
         contrast = self.contrast if isinstance(self.contrast, str) else list(self.contrast)
-        return {"contrast": contrast, "channels": None if self.channels is None else list(self.channels)}
+        channels = None if self.channels is None else list(self.channels)
+        return {"contrast": contrast, "channels": channels, "axes": self.axes}
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> "ImageSettings":
-        """The settings that `to_json` described."""
-        return cls(contrast=settings["contrast"], channels=settings["channels"])
+        """The settings that `to_json` wrote; files from before axes could be chosen have none."""
+        return cls(contrast=settings["contrast"], channels=settings["channels"], axes=settings.get("axes"))
+
+
+def checked_axes(axes: Any) -> str:
+    """Letters of axes in capitals.
+
+    Raises
+    ------
+    ImageError
+        When they are no letters, repeat, or lack rows or columns.
+
+    Examples
+    --------
+    >>> checked_axes("cyx")
+    'CYX'
+    """
+    letters = str(axes).upper()
+    if not (letters.isascii() and letters.isalpha() and len(set(letters)) == len(letters) and {*"YX"} <= {*letters}):
+        raise ImageError(
+            f"Axes '{axes}' cannot be used: give one different letter for each axis, with Y for rows and X for "
+            "columns, such as 'CYX', 'YXC' or 'TYX'."
+        )
+    return letters
 
 
 def _checked_contrast(contrast: Any) -> Contrast:
