@@ -25,7 +25,8 @@ from patchfield import LinearProbe
 from patchfield.backbones import Backbone, load_backbone
 from patchfield.backbones.registry import EMBEDDED
 from patchfield.backbones.vit import random_vit
-from patchfield.field import FeatureField, extract, extraction
+from patchfield.field import FeatureField
+from patchfield.pipeline import extract, extraction
 
 CLASSES = 3
 SAMPLINGS = {"balanced": "balanced (4 views)", "hr-dv2": "hr-dv2 (17 views)"}

@@ -35,8 +35,9 @@ from patchfield import LinearProbe
 from patchfield.errors import LabelError
 from patchfield.evaluate.labelled import LabelledImage, LabelledSet, labelled_sets, labels_of
 from patchfield.evaluate.metrics import mean_iou
+from patchfield.field import FeatureRecipe
 from patchfield.images import ImageSettings, model_image, read_image
-from patchfield.pipeline import Pipeline
+from patchfield.pipeline import Extractor
 from patchfield.probe.linear import DEFAULT_L2
 
 MOST_IMAGES = 6
@@ -81,7 +82,7 @@ class Probe(Method):
 
     def __init__(self, backbones: Sequence[str], sampling: str, l2: float) -> None:
         super().__init__(" | ".join(backbones) + f", {sampling}")
-        self._pipeline, self._l2 = Pipeline.chosen(backbones, sampling), l2
+        self._pipeline, self._l2 = Extractor.load([FeatureRecipe(name, sampling) for name in backbones]), l2
         self._probe = LinearProbe(l2)
 
     def describe(self, image: LabelledImage) -> Any:

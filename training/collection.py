@@ -12,7 +12,7 @@ import numpy as np
 
 from patchfield.atomic import atomic_path
 from patchfield.errors import ImageError
-from patchfield.images import IMAGE_SUFFIXES, ImageSettings, Micrograph, ModelImage, read_image
+from patchfield.images import IMAGE_SUFFIXES, ImageSettings, Micrograph, ModelImage, model_image, read_image
 
 LABEL_PREFIXES = ("mask_", "strokes_", "scribble_", "object_")
 LABEL_FOLDERS = frozenset({"masks", "strokes", "labels"})
@@ -131,7 +131,7 @@ class ImageCache:
         """The plane as a model sees it, in the contrast found when the collection was opened."""
         pixels = self._file(plane.path).at(plane.plane).pixels
         channels = tuple(range(len(plane.limits))) if self._settings.channels is None else self._settings.channels
-        return ModelImage(pixels, channels, plane.limits)
+        return ModelImage(pixels, channels, plane.limits, self._settings)
 
     def _file(self, path: str) -> Micrograph:
         if path in self._images:
@@ -155,7 +155,7 @@ def _described(path: Path, settings: ImageSettings) -> dict:
     """What the index says about a file: its planes, or why it cannot be used."""
     try:
         micrograph = read_image(path)
-        seen = micrograph.model_image(settings)
+        seen = model_image(micrograph, settings, micrograph.index)
         planes = []
         for number in range(micrograph.planes):
             image = replace(seen, pixels=micrograph.at(number).pixels)

@@ -17,8 +17,8 @@ from patchfield.errors import PatchfieldError
 from patchfield.evaluate import LabelledSet
 from patchfield.evaluate.labelled import labels_of
 from patchfield.explore import PrincipalComponents
-from patchfield.field import extract
 from patchfield.images import model_image, read_image
+from patchfield.pipeline import extract
 
 _PANEL = 320
 _NOT_CURVES = {"step", "seconds_left"}

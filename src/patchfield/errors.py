@@ -27,4 +27,3 @@ class FieldError(PatchfieldError):
 
 class ProbeError(PatchfieldError):
     """A probe is not fitted, cannot be read, or belongs to other features."""
-

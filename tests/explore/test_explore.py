@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from patchfield.backbones.vit import AttentionMaps, random_vit
 from patchfield.errors import BackboneError, FieldError
 from patchfield.explore import Clusters, PrincipalComponents, Similarity, attention_field
-from patchfield.field import extract
+from patchfield.pipeline import extract
 
 
 @pytest.fixture(scope="module")

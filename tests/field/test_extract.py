@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from patchfield.errors import FieldError
-from patchfield.field import estimate, extract, extraction, store
+from patchfield.field import estimate, grid
+from patchfield.pipeline import extract, extraction
 from patchfield.testing.backbones import PatchMeans
 
 SAMPLINGS = [
@@ -142,9 +143,9 @@ def test_the_estimate_is_what_the_field_takes(noise):
 def test_the_tokens_of_a_very_large_image_lie_on_disk(noise, monkeypatch):
     in_memory = extract(noise, PatchMeans((4, 4, 4), tile=40), "phases(2)")
     files = []
-    monkeypatch.setattr(store, "_ON_DISK_FROM", 1000)
+    monkeypatch.setattr(grid, "_ON_DISK_FROM", 1000)
     opened = lambda **_: files.append(TemporaryFile()) or files[-1]  # noqa: E731, SIM115
-    monkeypatch.setattr(store.tempfile, "TemporaryFile", opened)
+    monkeypatch.setattr(grid.tempfile, "TemporaryFile", opened)
     on_disk = extract(noise, PatchMeans((4, 4, 4), tile=40), "phases(2)")
     assert len(files) == 4
     assert all(file.closed for file in files)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from patchfield.backbones import load_backbone
-from patchfield.field import Sampling, extract
+from patchfield.field import Sampling
+from patchfield.pipeline import extract
 
 SAMPLINGS = {
     "plain": Sampling.identity(),

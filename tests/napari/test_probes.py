@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from patchfield.errors import ProbeError
-from patchfield.field import extract
 from patchfield.napari.controller import Controller
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import Role
 from patchfield.napari.segment.features import FeatureSpec
 from patchfield.napari.session.status import State
+from patchfield.pipeline import extract
 from patchfield.probe import LinearProbe
 
 

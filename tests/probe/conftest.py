@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from patchfield.field import FeatureField, extract
+from patchfield.field import FeatureField
+from patchfield.pipeline import extract
 from patchfield.testing.backbones import RandomLift
 
 

@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from patchfield.errors import ProbeError
-from patchfield.field import extract
+from patchfield.pipeline import Extractor, extract
 from patchfield.probe import ClassInfo, LinearProbe
 
 
@@ -51,7 +51,7 @@ def test_a_loaded_probe_makes_the_features_of_a_new_image(image, labels, tmp_pat
     LinearProbe().fit([(extract(image, "filters", **settings), labels)]).save(tmp_path / "a.probe")
     probe, other = LinearProbe.load(tmp_path / "a.probe"), image[::-1].copy()
     expected = extract(other, "filters", **settings)
-    field = probe.extract(other)
+    field = Extractor.load(probe.recipes).field(other)
     assert field.recipes == expected.recipes
     np.testing.assert_array_equal(probe.segment(field), probe.segment(expected))
 

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from patchfield.errors import LabelError, ProbeError
-from patchfield.field import extract
+from patchfield.pipeline import extract
 from patchfield.probe import ClassInfo, LinearProbe, SampleCache
 from patchfield.testing.backbones import RandomLift
 
@@ -137,7 +137,7 @@ def test_labels_that_do_not_suffice_get_one_sentence(field, labels, make, words)
 def test_features_of_another_backbone_are_refused_by_name(probe, image, field, labels):
     other = extract(image, RandomLift(fingerprint="lift-2"), "fast")
     for use in (probe.segment, probe.probabilities, probe.uncertainty):
-        with pytest.raises(ProbeError, match=r"lift-1.*lift-2.*probe\.extract"):
+        with pytest.raises(ProbeError, match=r"lift-1.*lift-2.*Extractor"):
             use(other)
     with pytest.raises(ProbeError, match="lift-1"):
         probe.segment(field | field)

@@ -16,7 +16,7 @@ from patchfield.errors import LabelError, PatchfieldError
 from patchfield.explore import PrincipalComponents
 from patchfield.field import ExtractionStep, FeatureField
 from patchfield.images import Calibration, read_image, read_labels, write_labels, write_map, write_rgb
-from patchfield.pipeline import Pipeline
+from patchfield.pipeline import Extractor
 from patchfield.probe import LinearProbe
 
 Watch = Callable[[Path, ExtractionStep], None]
@@ -57,7 +57,7 @@ class Results:
 
 
 def segment_with_labels(
-    job: Job, labels: Sequence[Path], pipeline: Pipeline, watch: Watch, save_probe: Path | None = None
+    job: Job, labels: Sequence[Path], extractor: Extractor, watch: Watch, save_probe: Path | None = None
 ) -> Results:
     """Train a probe on the images that have labels, then segment all images.
 
@@ -70,24 +70,24 @@ def segment_with_labels(
     matched = match_labels(files, labels)
     training = _Training()
     for file, label_file in matched.items():
-        training.add(file, label_file, job.plane, pipeline, watch)
+        training.add(file, label_file, job.plane, extractor, watch)
     probe = training.fit()
     if save_probe is not None:
         probe.save(save_probe)
     results = Results(failures=training.failures)
     remaining = [file for file in files if file not in training.failures]
-    _segment_all(job, remaining, _Segmenter(probe, pipeline, training.fields), watch, results)
+    _segment_all(job, remaining, _Segmenter(probe, extractor, training.fields), watch, results)
     return results
 
 
-def segment_with_probe(job: Job, probe: LinearProbe, pipeline: Pipeline, watch: Watch) -> Results:
-    """Segment images with a probe that was trained before, and its pipeline."""
+def segment_with_probe(job: Job, probe: LinearProbe, extractor: Extractor, watch: Watch) -> Results:
+    """Segment images with a probe that was trained before, and its extractor."""
     results = Results()
-    _segment_all(job, job.images, _Segmenter(probe, pipeline), watch, results)
+    _segment_all(job, job.images, _Segmenter(probe, extractor), watch, results)
     return results
 
 
-def show_components(job: Job, pipeline: Pipeline, watch: Watch) -> Results:
+def show_components(job: Job, extractor: Extractor, watch: Watch) -> Results:
     """Write the first three principal components of every image's features as red, green and blue."""
     names = output_names(job.images)
     results = Results()
@@ -95,7 +95,7 @@ def show_components(job: Job, pipeline: Pipeline, watch: Watch) -> Results:
         try:
             micrograph = read_image(file)
             for plane in chosen_planes(micrograph, job.plane):
-                plane_field = pipeline.field(micrograph.at(plane), partial(watch, file))
+                plane_field = extractor.field(micrograph, micrograph.at(plane).index, partial(watch, file))
                 colours = PrincipalComponents.fit(plane_field).rgb(plane_field)
                 name = names[file] if micrograph.planes == 1 else f"{names[file]}_plane{plane}"
                 write_rgb(job.output / f"{name}_pca.{job.suffix}", colours, micrograph.calibration)
@@ -113,9 +113,9 @@ class _Training:
     pairs: list[tuple[FeatureField, NDArray[Any]]] = field(default_factory=list)
     failures: dict[Path, str] = field(default_factory=dict)
 
-    def add(self, file: Path, label_file: Path, plane: int | None, pipeline: Pipeline, watch: Watch) -> None:
+    def add(self, file: Path, label_file: Path, plane: int | None, extractor: Extractor, watch: Watch) -> None:
         try:
-            fields = training_fields(file, read_labels(label_file), plane, pipeline, partial(watch, file))
+            fields = training_fields(file, read_labels(label_file), plane, extractor, partial(watch, file))
             for index, plane_field, labels in fields:
                 self.fields[file, index] = plane_field
                 self.pairs.append((plane_field, labels))
@@ -130,10 +130,10 @@ class _Training:
 
 @dataclass(frozen=True)
 class _Segmenter:
-    """A probe, its pipeline, and fields that need not be computed again."""
+    """A probe, its extractor, and fields that need not be computed again."""
 
     probe: LinearProbe
-    pipeline: Pipeline
+    extractor: Extractor
     known: Mapping[tuple[Path, int], FeatureField] = field(default_factory=dict)
 
     def write(self, job: Job, file: Path, name: str, watch: Watch) -> list[ClassArea]:
@@ -144,7 +144,7 @@ class _Segmenter:
         for plane in chosen_planes(micrograph, job.plane):
             plane_field = self.known.get((file, plane))
             if plane_field is None:
-                plane_field = self.pipeline.field(micrograph.at(plane), partial(watch, file))
+                plane_field = self.extractor.field(micrograph, micrograph.at(plane).index, partial(watch, file))
             segmentations.append(self.probe.segment(plane_field))
             areas += class_areas(name, plane, segmentations[-1], class_names, micrograph.calibration)
             if job.probabilities:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from patchfield.errors import LabelError
 from patchfield.field import FeatureField
 from patchfield.images import Micrograph, read_image
-from patchfield.pipeline import Pipeline, Progress
+from patchfield.pipeline import Extractor, Progress
 
 
 def chosen_planes(micrograph: Micrograph, plane: int | None) -> list[int]:
@@ -18,7 +18,7 @@ def chosen_planes(micrograph: Micrograph, plane: int | None) -> list[int]:
 
 
 def training_fields(
-    path: Path, labels: NDArray[Any], plane: int | None, pipeline: Pipeline, progress: Progress | None = None
+    path: Path, labels: NDArray[Any], plane: int | None, extractor: Extractor, progress: Progress | None = None
 ) -> Iterator[tuple[int, FeatureField, NDArray[Any]]]:
     """Number, field and labels (H, W) of every painted plane; nothing is read when nothing is painted."""
     if not labels.any():
@@ -26,7 +26,7 @@ def training_fields(
     micrograph = read_image(path)
     for number, painted in _labels_of_planes(micrograph, labels, plane).items():
         if painted.any():
-            yield number, pipeline.field(micrograph.at(number), progress), painted
+            yield number, extractor.field(micrograph, micrograph.at(number).index, progress), painted
 
 
 def _labels_of_planes(micrograph: Micrograph, labels: NDArray[Any], plane: int | None) -> dict[int, NDArray[Any]]:

@@ -16,7 +16,7 @@ from patchfield.errors import PatchfieldError
 
 if TYPE_CHECKING:
     from patchfield.batch.batch import Results
-    from patchfield.pipeline import Download, Pipeline
+    from patchfield.pipeline import Download, Extractor
 
 app = typer.Typer(
     help="A few brush strokes on a micrograph become a full segmentation.",
@@ -93,7 +93,7 @@ def segment(
     from patchfield.batch.batch import Job, segment_with_labels, segment_with_probe
     from patchfield.batch.selection import find_images, find_labels
     from patchfield.cli.terminal import Bars, stoppable
-    from patchfield.pipeline import Pipeline
+    from patchfield.pipeline import Extractor
     from patchfield.probe import LinearProbe
 
     _check_source(
@@ -103,11 +103,11 @@ def segment(
     with stoppable(output), Bars() as bars:
         if probe is not None:
             trained = LinearProbe.load(probe)
-            results = segment_with_probe(job, trained, Pipeline.of_probe(trained, device, bars.download), bars)
+            results = segment_with_probe(job, trained, Extractor.load(trained.recipes, device, bars.download), bars)
         else:
             label_files = find_labels(str(labels))
-            pipeline = _pipeline(backbone, sampling, contrast, channels, device, bars.download)
-            results = segment_with_labels(job, label_files, pipeline, bars, save_probe)
+            extractor = _extractor(backbone, sampling, contrast, channels, device, bars.download)
+            results = segment_with_labels(job, label_files, extractor, bars, save_probe)
     _finish(results, output, "segmented")
 
 
@@ -130,8 +130,8 @@ def pca(
 
     job = Job(find_images(images), output, _suffix(file_format), plane)
     with stoppable(output), Bars() as bars:
-        pipeline = _pipeline(backbone, sampling, contrast, channels, device, bars.download)
-        results = show_components(job, pipeline, bars)
+        extractor = _extractor(backbone, sampling, contrast, channels, device, bars.download)
+        results = show_components(job, extractor, bars)
     _finish(results, output, "shown")
 
 
@@ -201,20 +201,22 @@ def _check_source(labels: str | None, probe: Path | None, features: dict[str, ob
         raise typer.BadParameter(f"a probe brings its own features: leave out {', '.join(chosen)}")
 
 
-def _pipeline(
+def _extractor(
     backbones: list[str] | None,
     sampling: str | None,
     contrast: str | None,
     channels: str | None,
     device: str,
     download: "Download",
-) -> "Pipeline":
+) -> "Extractor":
+    from patchfield.field import FeatureRecipe
     from patchfield.images import ImageSettings
-    from patchfield.pipeline import Pipeline
+    from patchfield.pipeline import Extractor
 
     limits = contrast.split(",") if contrast is not None and "," in contrast else contrast or "auto"
     settings = ImageSettings(limits, channels.split(",") if channels is not None else None)  # type: ignore[arg-type]
-    return Pipeline.chosen(backbones or ["micro"], sampling or "balanced", settings, device, download)
+    recipes = [FeatureRecipe(name, sampling or "balanced", image=settings) for name in backbones or ["micro"]]
+    return Extractor.load(recipes, device, download)
 
 
 def _suffix(file_format: str) -> str:

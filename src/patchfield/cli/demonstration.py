@@ -13,9 +13,9 @@ from patchfield.backbones import load_backbone
 from patchfield.cli.pictures import Picture, as_picture, blended, overlay, sheet
 from patchfield.evaluate import mean_iou
 from patchfield.explore import PrincipalComponents
-from patchfield.field import FeatureField, extract
+from patchfield.field import FeatureField
 from patchfield.images import model_image, write_image, write_labels, write_map, write_rgb
-from patchfield.pipeline import Download, Progress
+from patchfield.pipeline import Download, Progress, extract
 from patchfield.probe import ClassInfo, LinearProbe, find_strokes
 from patchfield.samples import Sample, load_sample
 

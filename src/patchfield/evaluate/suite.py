@@ -23,8 +23,8 @@ from patchfield.evaluate.protocols import (
     overclustering,
     retrieval,
 )
-from patchfield.field import extract
 from patchfield.images import read_image
+from patchfield.pipeline import extract
 
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and what is being done."""

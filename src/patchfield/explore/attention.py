@@ -1,23 +1,27 @@
 """Where a vision transformer's class token looks."""
 
-import numpy as np
-
 from patchfield.backbones import Backbone
 from patchfield.backbones.vit import AttentionMaps, ViT
 from patchfield.errors import BackboneError
-from patchfield.field import FeatureField, Recipe, extract
+from patchfield.field import FeatureField
+from patchfield.images import PlaneIndex
+from patchfield.pipeline import Extractor, Image
 
 
-def attention_field(image: np.ndarray, like: FeatureField, backbone: Backbone) -> FeatureField:
+def attention_field(
+    image: Image, like: FeatureField, backbone: Backbone, plane: PlaneIndex | None = None
+) -> FeatureField:
     """The class token's attention in the last block, as a field with one channel per head.
 
     Parameters
     ----------
-    image : (H, W) or (H, W, C) array
+    image : Stack, (H, W) or (H, W, C) array
     like : FeatureField
         A field of the image: its sampling, interpolation and image settings are used.
     backbone : Backbone, a ViT
         The transformer that made it.
+    plane : tuple of int, optional
+        Which plane of a stack.
 
     Returns
     -------
@@ -31,7 +35,7 @@ def attention_field(image: np.ndarray, like: FeatureField, backbone: Backbone) -
     """
     if not isinstance(backbone, ViT):
         raise BackboneError("Only vision transformers have attention maps: choose one of the ViT backbones.")
-    recipe: Recipe = like.recipes[0]
-    settings = recipe.image
+    recipe = like.recipes[0]
     maps = AttentionMaps(backbone)
-    return extract(image, maps, recipe.sampling, recipe.interpolation, settings.contrast, settings.channels)
+    extractor = Extractor.from_backbone(maps, recipe.sampling, recipe.interpolation, recipe.image)
+    return extractor.field(image, plane)

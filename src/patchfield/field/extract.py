@@ -177,7 +177,9 @@ class _Canvas:
         weighted = torch.nan_to_num(values.float()) * rows[:, None] * columns
         rows_of_tile = self.tiling.rows.tokens(tile[0], self._levels[level])
         columns_of_tile = self.tiling.columns.tokens(tile[1], self._levels[level])
-        self._tokens[level][rows_of_tile, columns_of_tile] += weighted.clamp_(-_HALF_MAX, _HALF_MAX).permute(1, 2, 0).half().cpu()
+        self._tokens[level][rows_of_tile, columns_of_tile] += (
+            weighted.clamp_(-_HALF_MAX, _HALF_MAX).permute(1, 2, 0).half().cpu()
+        )
 
     def grids(self, count: int) -> list[Grid]:
         """The finished grids, one per level, for a view that occurs `count` times."""

@@ -54,7 +54,7 @@ class FeatureRecipe:
     backbone: str
     sampling: str = "balanced"
     interpolation: Interpolation = "bilinear"
-    image: ImageSettings = ImageSettings()
+    image: ImageSettings = field(default_factory=ImageSettings)
     options: dict[str, Any] = field(default_factory=dict, hash=False)
     fingerprint: str = ""
 

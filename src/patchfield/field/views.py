@@ -127,7 +127,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if len(self.views) > _MAX_VIEWS:
-            raise FieldError(f"Sampling '{self.text}' makes {len(self.views)} views: at most {_MAX_VIEWS} are possible.")
+            raise FieldError(
+                f"Sampling '{self.text}' makes {len(self.views)} views: at most {_MAX_VIEWS} are possible."
+            )
 
     def __mul__(self, other: "Sampling") -> "Sampling":
         if len(self.views) * len(other.views) > _MAX_VIEWS:

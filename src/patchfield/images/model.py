@@ -51,7 +51,7 @@ class ModelImage:
     pixels: LazyArray
     channels: tuple[int, ...]
     limits: Limits
-    settings: ImageSettings = ImageSettings()
+    settings: ImageSettings
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -70,6 +70,11 @@ class Micrograph:
         return int(self.stack.shape[1]), int(self.stack.shape[2])
 
     @property
+    def index(self) -> PlaneIndex:
+        """The chosen plane's index along the leading axes."""
+        return (self.plane,) if self.planes > 1 else ()
+
+    @property
     def name(self) -> str:
         """The path, for messages."""
         return str(self.path)

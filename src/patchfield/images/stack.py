@@ -1,7 +1,7 @@
 """What an image is to the rest of the program: planes of pixels, with named axes and a pixel size.
 
-Files, napari layers and training images all are a :class:`Stack`. Axes are named by the letters of TIFF and OME: T time,
-Z slice, R position or series, Q unknown, C channel, S colour sample, Y row, X column.
+Files, napari layers and training images all are a :class:`Stack`. Axes are named by the letters of TIFF and OME: T
+time, Z slice, R position or series, Q unknown, C channel, S colour sample, Y row, X column.
 """
 
 from dataclasses import dataclass

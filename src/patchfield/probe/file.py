@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from patchfield.atomic import atomic_path
 from patchfield.errors import ProbeError
-from patchfield.field import Recipe
+from patchfield.field import FeatureRecipe
 from patchfield.probe.classes import ClassInfo
 from patchfield.probe.solver import LinearMap
 from patchfield.probe.trained import Trained, TrainingFacts
@@ -84,6 +84,6 @@ def _trained(header: dict[str, Any], values: np.ndarray, weights: np.ndarray, bi
         values=values,
         scores=LinearMap(weights, bias),
         classes={int(value): ClassInfo(**info) for value, info in header["classes"].items()},
-        recipes=tuple(Recipe.from_json(recipe) for recipe in header["recipes"]),
+        recipes=tuple(FeatureRecipe.from_json(recipe) for recipe in header["recipes"]),
         facts=TrainingFacts.from_json(header["training"]),
     )

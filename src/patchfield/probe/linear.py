@@ -1,8 +1,6 @@
 """The linear probe: a few painted pixels of some fields -> a class at every pixel of any field."""
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import or_
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from patchfield.errors import LabelError, ProbeError
-from patchfield.field import FeatureField, Recipe, Region
+from patchfield.field import FeatureField, FeatureRecipe, Region
 from patchfield.probe.classes import ClassInfo, complete_classes
 from patchfield.probe.file import read_probe, write_probe
 from patchfield.probe.labels import Integers, Strokes, choose_samples, find_strokes
@@ -52,7 +50,7 @@ class LinearProbe:
         Class scores of a feature are ``feature @ weights + bias``; the softmax of the scores is the probability.
     classes : dict of int to ClassInfo
         Name and colour, by label value.
-    recipes : tuple of Recipe
+    recipes : tuple of FeatureRecipe
         How the features it knows were made.
     training : TrainingFacts
     cache : SampleCache
@@ -99,7 +97,7 @@ class LinearProbe:
         return self._knowledge().classes
 
     @property
-    def recipes(self) -> tuple[Recipe, ...]:
+    def recipes(self) -> tuple[FeatureRecipe, ...]:
         return self._knowledge().recipes
 
     @property
@@ -193,21 +191,6 @@ class LinearProbe:
         scores = self._knowledge_for(field).scores
         return 1 - _margin(field.project(scores.weights, scores.bias, region))
 
-    def extract(self, image: np.ndarray) -> FeatureField:
-        """The field of an image, made in the way of the fields the probe was trained on.
-
-        Raises
-        ------
-        ProbeError
-            When the probe is not fitted.
-        FieldError, BackboneError, ImageError
-            When the backbone is not to be had, or the image cannot be used.
-        """
-        recipes = self._knowledge().recipes
-        if not recipes:
-            raise ProbeError("The probe does not know how its features were made: extract the field yourself.")
-        return reduce(or_, [recipe.extract(image) for recipe in recipes])
-
     def save(self, path: str | Path) -> None:
         """Write the probe to one file, whole or not at all; see :mod:`patchfield.probe.file`.
 
@@ -245,8 +228,8 @@ class LinearProbe:
         if not _alike(known.recipes, channels, field):
             raise ProbeError(
                 f"The probe was trained on features of {described(known.recipes, channels)} and cannot be used on "
-                f"those of {described(field.recipes, field.channels)}: extract the image with probe.extract(image), "
-                "or train a new probe."
+                f"those of {described(field.recipes, field.channels)}: extract the image with "
+                "Extractor.load(probe.recipes).field(image), or train a new probe."
             )
         return known
 
@@ -271,7 +254,7 @@ def labelled_strokes(pairs: Sequence[LabelledField]) -> tuple[list[FeatureField]
     return fields, strokes
 
 
-def _common_recipes(fields: Sequence[FeatureField]) -> tuple[Recipe, ...]:
+def _common_recipes(fields: Sequence[FeatureField]) -> tuple[FeatureRecipe, ...]:
     for other in fields[1:]:
         if not _alike(fields[0].recipes, fields[0].channels, other):
             raise ProbeError(
@@ -281,7 +264,7 @@ def _common_recipes(fields: Sequence[FeatureField]) -> tuple[Recipe, ...]:
     return fields[0].recipes if fields else ()
 
 
-def _alike(recipes: tuple[Recipe, ...], channels: int, field: FeatureField) -> bool:
+def _alike(recipes: tuple[FeatureRecipe, ...], channels: int, field: FeatureField) -> bool:
     """Whether a field holds the kind of features that `recipes` describe."""
     return fingerprints(recipes) == fingerprints(field.recipes) and channels == field.channels
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from patchfield.field import Recipe
+from patchfield.field import FeatureRecipe
 from patchfield.probe.classes import ClassInfo
 from patchfield.probe.labels import Integers, LabelSamples, Strokes
 from patchfield.probe.solver import LinearMap
@@ -61,7 +61,7 @@ class Trained:
         Scores of the classes, in that order.
     classes : dict of int to ClassInfo
         By label value.
-    recipes : tuple of Recipe
+    recipes : tuple of FeatureRecipe
         How the features were made.
     facts : TrainingFacts
     """
@@ -69,7 +69,7 @@ class Trained:
     values: Integers
     scores: LinearMap
     classes: dict[int, ClassInfo]
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[FeatureRecipe, ...]
     facts: TrainingFacts
 
     def scores_for(self, values: Integers) -> LinearMap | None:
@@ -84,12 +84,12 @@ class Trained:
         return LinearMap(weights, bias)
 
 
-def fingerprints(recipes: tuple[Recipe, ...]) -> tuple[str, ...]:
+def fingerprints(recipes: tuple[FeatureRecipe, ...]) -> tuple[str, ...]:
     """What must be equal for two fields to hold the same kind of features."""
     return tuple(recipe.fingerprint for recipe in recipes)
 
 
-def described(recipes: tuple[Recipe, ...], channels: int) -> str:
+def described(recipes: tuple[FeatureRecipe, ...], channels: int) -> str:
     """Features in the words of an error message."""
     if not recipes:
         return f"unknown origin ({channels} channels)"

@@ -11,10 +11,11 @@ from psygnal import Signal
 
 from patchfield.backbones import Backbone, load_backbone
 from patchfield.errors import PatchfieldError
-from patchfield.field import Estimate, ExtractionStep, FeatureField, Interpolation, Recipe, estimate, extraction
+from patchfield.field import Estimate, ExtractionStep, FeatureField, FeatureRecipe, Interpolation, estimate
 from patchfield.napari.jobs import Job, Runner, Slot, reports
 from patchfield.napari.layers.stack import ImageSource, Plane, PlaneIndex
 from patchfield.napari.session.status import Progress
+from patchfield.pipeline import extraction
 
 KEPT_BYTES = 2 * 2**30
 """Fields of planes without strokes are dropped, oldest first, when all fields together exceed this."""
@@ -41,7 +42,7 @@ class FeatureSpec:
     options: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def of(cls, recipe: Recipe) -> "FeatureSpec":
+    def of(cls, recipe: FeatureRecipe) -> "FeatureSpec":
         """What a field (of a loaded probe) was made with."""
         return cls(recipe.backbone, recipe.sampling, recipe.interpolation, dict(recipe.options))
 
