@@ -82,11 +82,11 @@ class Probe(Method):
 
     def __init__(self, backbones: Sequence[str], sampling: str, l2: float) -> None:
         super().__init__(" | ".join(backbones) + f", {sampling}")
-        self._pipeline, self._l2 = Extractor.load([FeatureRecipe(name, sampling) for name in backbones]), l2
+        self._extractor, self._l2 = Extractor.load([FeatureRecipe(name, sampling) for name in backbones]), l2
         self._probe = LinearProbe(l2)
 
     def describe(self, image: LabelledImage) -> Any:
-        return self._pipeline.field(read_image(image.image))
+        return self._extractor.field(read_image(image.image))
 
     def learn(self, features: Sequence[Any], strokes: Sequence[NDArray[Any]]) -> None:
         self._probe = LinearProbe(self._l2).fit(list(zip(features, strokes, strict=True)))
