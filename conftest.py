@@ -3,6 +3,11 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 _DECIDES_ELSEWHERE = (
     "CURL_CA_BUNDLE",
@@ -31,8 +36,46 @@ def _isolate() -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["PATCHFIELD_WEIGHTS"] = str(empty / "weights")
     os.environ["NAPARI_CONFIG"] = str(empty / "napari.yaml")
+    if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+        # Workers that each take all cores only wait for one another.
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 
 # At import, before anything loads the hub's client, which reads its variables once.
 _FOLDER = tempfile.TemporaryDirectory(prefix="patchfield-tests-")
 _isolate()
+
+
+@pytest.fixture(autouse=True)
+def _doctests_have_a_folder(request: pytest.FixtureRequest) -> None:
+    """Doctests write into a folder of their own."""
+    if isinstance(request.node, pytest.DoctestItem):
+        folder = request.getfixturevalue("tmp_path")
+        request.getfixturevalue("monkeypatch").chdir(folder)
+
+
+def _enter_example_folder(names: dict[str, Any]) -> None:
+    """Examples of the documentation run in a folder of their own, which holds what they speak of."""
+    import tifffile
+
+    from patchfield.samples import load_sample
+
+    names["folder"] = tempfile.TemporaryDirectory(prefix="patchfield-example-")
+    names["before"] = Path.cwd()
+    os.chdir(names["folder"].name)
+    sample = load_sample("alloy")
+    tifffile.imwrite("alloy.tif", sample.image)
+    names["labels"] = sample.strokes
+
+
+def _leave_example_folder(names: dict[str, Any]) -> None:
+    os.chdir(names["before"])
+    names["folder"].cleanup()
+
+
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser(), SkipParser()],
+    patterns=["*.md", "docs/*.md"],
+    setup=_enter_example_folder,
+    teardown=_leave_example_folder,
+).pytest()

@@ -8,12 +8,21 @@ import sys
 
 ADVICE = "No screen with OpenGL: tests of windows are skipped. On Debian and Ubuntu, `make system-packages` brings one."
 
-if sys.platform == "linux" and not os.environ.get("DISPLAY"):
-    sys.exit(ADVICE)
-try:
-    from qtpy.QtGui import QOpenGLContext
-    from qtpy.QtWidgets import QApplication
-except ImportError as error:
-    sys.exit(f"{ADVICE} ({error})")
-application = QApplication(sys.argv)
-sys.exit(None if QOpenGLContext().create() else ADVICE)
+
+def problem() -> str | None:
+    """What keeps windows from opening, with what to do about it; None where they open."""
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        return ADVICE
+    try:
+        from qtpy.QtGui import QOpenGLContext
+        from qtpy.QtWidgets import QApplication
+    except ImportError as error:
+        return f"{ADVICE} ({error})"
+    application = QApplication(sys.argv)
+    opened = QOpenGLContext().create()
+    del application
+    return None if opened else ADVICE
+
+
+if __name__ == "__main__":
+    sys.exit(problem())
