@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.backbones.filters import FilterBank
-from patchfield.evaluate.labelled import labelled_sets
-from patchfield.evaluate.suite import EvaluationSettings
+from patchfield.evaluate.micrographs import labelled_sets
+from patchfield.evaluate.micrographs.suite import EvaluationSettings
 from training.augment import AugmentSettings
 from training.collection import Collection, image_files, open_collection
 from training.crops import CropSettings

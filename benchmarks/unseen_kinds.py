@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 from strokes import Method, Probe, Scores, baselines, print_table, scored
 
-from patchfield.evaluate.labelled import labelled_sets
+from patchfield.evaluate.micrographs import labelled_sets
 from patchfield.probe.linear import DEFAULT_L2
 
 RECIPE = Path(__file__).resolve().parents[1] / "training" / "recipes" / "micro.yaml"

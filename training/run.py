@@ -15,7 +15,7 @@ from rich.progress import track
 
 import patchfield
 from patchfield.atomic import atomic_path
-from patchfield.evaluate.labelled import labelled_sets
+from patchfield.evaluate.micrographs import labelled_sets
 from training.checkpoint import FILE, read_checkpoint, write_checkpoint
 from training.collection import Collection, image_files, open_collection
 from training.config import RunSettings

@@ -74,7 +74,7 @@ def test_clusters_are_the_nearest_centres(field, standardised):
 def test_similarity_is_the_cosine_of_dense_features(field, standardised):
     unit = standardised / np.linalg.norm(standardised, axis=1, keepdims=True)
     expected = (unit @ unit[20 * 70 + 50]).reshape(field.shape)
-    found = Similarity.of(field, samples=10**6).to_pixel(20, 50)
+    found = Similarity.from_field(field, samples=10**6).to_pixel(20, 50)
     np.testing.assert_allclose(found, expected, atol=5e-3)
     assert found[20, 50] == pytest.approx(1, abs=1e-4)
 

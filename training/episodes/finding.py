@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from patchfield.evaluate.labelled import LabelledImage, labelled_images
+from patchfield.evaluate.micrographs import LabelledImage, labelled_images
 from patchfield.images import ImageSettings, read_labels
 from training.collection import image_files, open_collection
 from training.episodes.config import EpisodeSettings

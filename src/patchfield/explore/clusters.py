@@ -2,20 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 
 from patchfield.errors import FieldError
 from patchfield.explore.standard import SAMPLES, Standard, sample_pixels
 from patchfield.field import FeatureField, Region
+
+POINTS_PER_CLUSTER = 256
+"""Pixels or patches drawn for each cluster where clusterings are evaluated, as in the published protocols."""
 
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
     """K-means centres of standardised features.
 
-    The nearest centre c maximises ``x . c - |c|^2 / 2``, so assigning every pixel is the argmax of a projection.
+    The nearest centre c maximises ``x . c - |c|^2 / 2``, so assigning every pixel is the argmax of a projection; it
+    stays one when features are reduced to their principal components first, which are a linear map, too.
 
     Attributes
     ----------
@@ -31,35 +38,75 @@ class Clusters:
     np.uint8(4)
     """
 
-    weights: np.ndarray
-    bias: np.ndarray
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
 
     @classmethod
     def fit(
-        cls, fields: FeatureField | Sequence[FeatureField], count: int, seed: int = 0, samples: int = SAMPLES
+        cls,
+        fields: FeatureField | Sequence[FeatureField],
+        count: int,
+        seed: int = 0,
+        samples: int = SAMPLES,
+        components: int | None = None,
     ) -> "Clusters":
-        """Cluster `samples` random pixels of one or several fields of the same backbone.
+        """Cluster random pixels of one or several fields of the same backbone.
 
-        Clusters are numbered by size, the largest first.
+        Clusters are numbered by size, the largest first. Where fewer than `count` pixels differ (a constant image),
+        there are only as many clusters.
+
+        Parameters
+        ----------
+        fields : FeatureField or sequence of FeatureField
+        count : int
+            Number of clusters.
+        seed : int
+            Of the choice of pixels and of the first centres.
+        samples : int
+            Number of pixels to cluster, as many from each field.
+        components : int, optional
+            Reduce the features to this many principal components first.
 
         Raises
         ------
         FieldError
             When there are fewer pixels than clusters, or less than two clusters are asked for.
         """
-        features = sample_pixels(fields, samples)
+        features = sample_pixels(fields, samples, seed)
         if not 2 <= count <= len(features):
             raise FieldError(
                 f"{count} clusters cannot be made of {len(features)} pixels: choose 2 or more, not too many."
             )
-        standard = Standard.of(features)
-        found = KMeans(count, n_init=1, random_state=seed).fit(standard.standardise(features))
-        largest_first = np.bincount(found.labels_, minlength=count).argsort(kind="stable")[::-1]
-        centres = found.cluster_centers_[largest_first]
-        return cls(*standard.fold(centres.T, -(centres**2).sum(1) / 2))
+        standard = Standard.from_features(features)
+        values = standard.standardise(features)
+        reduction = None
+        if components is not None:
+            reduction = PCA(min(components, *values.shape), svd_solver="covariance_eigh").fit(values)
+            values = reduction.transform(values)
+        centres = _centres(values, count, seed)
+        weights, bias = centres.T, -(centres**2).sum(1) / 2
+        if reduction is not None:
+            weights = reduction.components_.T @ weights
+            bias = bias - reduction.mean_ @ weights
+        return cls(*standard.fold(weights, bias))
 
-    def assign(self, field: FeatureField, region: Region | None = None) -> np.ndarray:
+    def assign(self, field: FeatureField, region: Region | None = None) -> NDArray[Any]:
         """Number of the nearest centre of every pixel, from 1: (h, w) uint8, uint16 for more than 255 clusters."""
         index = field.argmax(self.weights, self.bias, region)
         numbers = np.arange(1, self.weights.shape[1] + 1)
         return numbers.astype(np.min_scalar_type(numbers[-1]))[index]
+
+
+def _centres(values: NDArray[np.float64], count: int, seed: int) -> NDArray[np.float64]:
+    """Centres (clusters, channels) of values (n, channels), those of large clusters first."""
+    count = min(count, _distinct(values, count))
+    found = KMeans(count, n_init=1, random_state=seed).fit(values)
+    largest_first = np.bincount(found.labels_, minlength=count).argsort(kind="stable")[::-1]
+    centres: NDArray[np.float64] = found.cluster_centers_[largest_first]
+    return centres
+
+
+def _distinct(values: NDArray[np.float64], enough: int) -> int:
+    """How many rows differ; stops counting where one column alone shows that there are enough."""
+    of_first_channel = len(np.unique(values[:, 0]))
+    return of_first_channel if of_first_channel >= enough else len(np.unique(values, axis=0))

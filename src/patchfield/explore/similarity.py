@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from patchfield.explore.standard import SAMPLES, Standard, sample_pixels
 from patchfield.field import FeatureField
@@ -30,18 +31,18 @@ class Similarity:
     >>> import numpy as np, patchfield as pf
     >>> from patchfield.explore import Similarity
     >>> field = pf.extract(np.random.default_rng(0).random((40, 60)), "filters")
-    >>> round(float(Similarity.of(field).to_pixel(10, 20)[10, 20]), 3)
+    >>> round(float(Similarity.from_field(field).to_pixel(10, 20)[10, 20]), 3)
     1.0
     """
 
     field: FeatureField
     standard: Standard
-    lengths: np.ndarray
+    lengths: NDArray[np.float32]
 
     @classmethod
-    def of(cls, field: FeatureField, samples: int = SAMPLES) -> "Similarity":
+    def from_field(cls, field: FeatureField, samples: int = SAMPLES) -> "Similarity":
         """Prepare a field: some seconds per megapixel, once."""
-        standard = Standard.of(sample_pixels(field, samples))
+        standard = Standard.from_features(sample_pixels(field, samples))
         weight = (1 / standard.scale).astype(np.float32)[:, None, None]
         offset = (standard.mean / standard.scale).astype(np.float32)[:, None, None]
         height, width = field.shape
@@ -55,7 +56,7 @@ class Similarity:
             lengths[rows] = np.sqrt(np.einsum("chw,chw->hw", features, features))
         return cls(field, standard, lengths)
 
-    def to_pixel(self, row: int, column: int) -> np.ndarray:
+    def to_pixel(self, row: int, column: int) -> NDArray[np.float32]:
         """Similarity of every pixel to the one at (row, column): (H, W) float32 from -1 to 1.
 
         Raises

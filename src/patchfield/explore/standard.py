@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from patchfield.errors import FieldError
 from patchfield.field import FeatureField
@@ -22,29 +23,40 @@ class Standard:
     ----------
     mean, scale : (channels,) float64 arrays
         A constant channel has scale 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> standard = Standard.from_features(np.array([[1, 5], [3, 5]], np.float32))
+    >>> standard.standardise(np.array([[4, 5]], np.float32))
+    array([[2., 0.]])
     """
 
-    mean: np.ndarray
-    scale: np.ndarray
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
 
     @classmethod
-    def of(cls, features: np.ndarray) -> "Standard":
+    def from_features(cls, features: NDArray[np.float32]) -> "Standard":
         """The statistics of features (n, channels)."""
         mean, deviation = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
         constant = deviation <= 1e-6 * np.abs(mean)
         return cls(mean, np.where(constant, 1.0, np.where(deviation > 0, deviation, 1.0)))
 
-    def standardise(self, features: np.ndarray) -> np.ndarray:
+    def standardise(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Features (n, channels) with mean 0 and deviation 1."""
         return (features - self.mean) / self.scale
 
-    def fold(self, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def fold(
+        self, weights: NDArray[np.float64], bias: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Weights (channels, K) and bias (K,) for standardised features as those for raw ones, float32."""
         raw = weights / self.scale[:, None]
         return raw.astype(np.float32), (bias - self.mean @ raw).astype(np.float32)
 
 
-def sample_pixels(fields: FeatureField | Sequence[FeatureField], count: int, seed: int = 0) -> np.ndarray:
+def sample_pixels(
+    fields: FeatureField | Sequence[FeatureField], count: int, seed: int = 0
+) -> NDArray[np.float32]:
     """Features of about `count` random pixels, as many from each field, (n, channels) float32.
 
     Raises

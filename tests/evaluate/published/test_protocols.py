@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from patchfield.backbones.base import Level
 from patchfield.errors import BackboneError
-from patchfield.evaluate.published import DenseRetrievalProtocol, LinearSegmentation, Overclustering, read_benchmark
+from patchfield.evaluate.published import DenseRetrieval, LinearSegmentation, Overclustering, read_benchmark
 from patchfield.evaluate.published.dense_retrieval import rarest_first
 from patchfield.evaluate.published.overclustering import standardised_components
 
@@ -43,13 +43,13 @@ def test_as_many_clusters_as_classes_are_matched_one_to_one(backbone, voc):
 
 
 def test_dense_retrieval_finds_the_colours(backbone, voc):
-    result = DenseRetrievalProtocol(size=67, neighbours=5, batch=2)(backbone, voc)
+    result = DenseRetrieval(size=67, neighbours=5, batch=2)(backbone, voc)
     assert result.memory == 6 * 8 * 8
     assert 0.8 * PRESENT < result.miou <= PRESENT
 
 
 def test_dense_retrieval_with_a_bounded_memory(backbone, voc):
-    result = DenseRetrievalProtocol(size=64, neighbours=5, memory=130, passes=2)(backbone, voc)
+    result = DenseRetrieval(size=64, neighbours=5, memory=130, passes=2)(backbone, voc)
     assert result.memory == 2 * 6 * (130 // 12)
     assert result.miou > 0.5 * PRESENT
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from patchfield.backbones.contrast import ImageContrast, measure_contrast
-from patchfield.evaluate.labelled import LabelledImage, labels_of
+from patchfield.evaluate.micrographs import LabelledImage, labels_of
 from patchfield.images import ModelImage, model_image, read_image
 from training.episodes.scene import Mask, Pair, Pixels
 from training.episodes.sources.base import Magnification, Source, in_contrast, paintable

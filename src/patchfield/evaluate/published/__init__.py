@@ -1,15 +1,19 @@
 """The published evaluation protocols under their own names, so that published tables can be repeated."""
 
 from patchfield.evaluate.published.datasets import BENCHMARKS, Benchmark, read_benchmark
-from patchfield.evaluate.published.dense_retrieval import DenseRetrievalProtocol
+from patchfield.evaluate.published.dense_retrieval import DenseRetrieval
 from patchfield.evaluate.published.linear_segmentation import LinearSegmentation
 from patchfield.evaluate.published.overclustering import Overclustering
+from patchfield.evaluate.published.table import PROTOCOLS, PublishedTable, repeat_table
 
 __all__ = [
     "BENCHMARKS",
+    "PROTOCOLS",
     "Benchmark",
-    "DenseRetrievalProtocol",
+    "DenseRetrieval",
     "LinearSegmentation",
     "Overclustering",
+    "PublishedTable",
     "read_benchmark",
+    "repeat_table",
 ]

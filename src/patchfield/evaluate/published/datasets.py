@@ -99,7 +99,7 @@ def coco_stuff(root: Path) -> Benchmark:
     """
     folder = root / "annotations" / "stuff_annotations"
     categories = json.loads(_file(folder / "stuff_val2017.json").read_text())["categories"]
-    lookup = _super_categories(each for each in categories if each["supercategory"] != "other")
+    lookup = _super_categories(category for category in categories if category["supercategory"] != "other")
     return _coco("coco-stuff", 15, root, lookup, lambda split: folder / f"stuff_{split}_pixelmaps")
 
 
@@ -111,7 +111,7 @@ def coco_things(root: Path) -> Benchmark:
     """
     listing = root / "annotations" / "panoptic_annotations" / "panoptic_val2017.json"
     categories = json.loads(_file(listing).read_text())["categories"]
-    lookup = _super_categories(each for each in categories if each["isthing"] == 1)
+    lookup = _super_categories(category for category in categories if category["isthing"] == 1)
     return _coco("coco-things", 12, root, lookup, lambda split: root / "annotations" / split)
 
 
@@ -162,7 +162,7 @@ def _coco(
 
 def _super_categories(categories: Iterable[dict[str, object]]) -> NDArray[np.uint8]:
     """Lookup from category number to super-category, these in alphabetical order."""
-    groups = {int(str(each["id"])): str(each["supercategory"]) for each in categories}
+    groups = {int(str(category["id"])): str(category["supercategory"]) for category in categories}
     order = {group: i for i, group in enumerate(sorted(set(groups.values())))}
     return _lookup({number: order[group] for number, group in groups.items()})
 

@@ -4,6 +4,7 @@ Two things differ on purpose: the search is exact, and predicted classes are not
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,14 +15,14 @@ from torchvision.transforms import v2
 
 from patchfield.backbones.base import Backbone
 from patchfield.evaluate.metrics import confusion_matrix, mean_iou_of_set
-from patchfield.evaluate.patches import PatchGrid
+from patchfield.evaluate.metrics.patches import PatchGrid
 from patchfield.evaluate.published.crops import Crops, Track, batches, encoded_batches, patch_of, silently, squashed
 from patchfield.evaluate.published.datasets import IGNORED, Benchmark
-from patchfield.evaluate.search import vote
+from patchfield.evaluate.metrics.search import vote
 
 
 @dataclass(frozen=True)
-class DenseRetrievalProtocol:
+class DenseRetrieval:
     """Published protocol "dense retrieval"; the defaults are the published values.
 
     Attributes
@@ -42,6 +43,7 @@ class DenseRetrievalProtocol:
         Of the augmentation and of the choice of patches.
     """
 
+    name: ClassVar[str] = "dense-retrieval"
     size: int = 512
     neighbours: int = 30
     temperature: float = 0.02
@@ -100,6 +102,10 @@ class DenseRetrievalResult:
 
     miou: float
     memory: int
+
+    def figures(self) -> dict[str, float]:
+        """What a table shows."""
+        return {"mIoU": self.miou, "patches remembered": self.memory}
 
 
 def rarest_first(soft_labels: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ Numbers of this protocol are not those of DINOv2's own linear probe, which works
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -44,6 +45,7 @@ class LinearSegmentation:
         Of the first weights, the order of images and the augmentation.
     """
 
+    name: ClassVar[str] = "linear-segmentation"
     size: int = 448
     mask: int = 100
     epochs: int = 25
@@ -125,3 +127,7 @@ class LinearSegmentationResult:
     def best(self) -> float:
         """Of the best epoch, chosen on the validation set itself: optimistic, and what the published tables show."""
         return max(self.miou_of_epochs)
+
+    def figures(self) -> dict[str, float]:
+        """What a table shows."""
+        return {"mIoU, best epoch": self.best, "mIoU, last epoch": self.last}

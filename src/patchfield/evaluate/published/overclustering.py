@@ -5,6 +5,7 @@ The map from clusters to classes is fitted on the labels that it is scored on: a
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,12 +14,12 @@ from sklearn.cluster import KMeans
 from torch.nn.functional import interpolate
 
 from patchfield.backbones.base import Backbone
-from patchfield.evaluate.matching import match_by_precision, match_one_to_one, matched_confusion
-from patchfield.evaluate.metrics import contingency_table, mean_iou_of_set
+from patchfield.errors import LabelError
+from patchfield.evaluate.metrics import contingency_table, match_clusters, matched_confusion, mean_iou_of_set
 from patchfield.evaluate.published.crops import Crops, Track, batches, encoded_batches, patch_of, silently, squashed
 from patchfield.evaluate.published.datasets import Benchmark
+from patchfield.explore.clusters import POINTS_PER_CLUSTER
 
-_POINTS_PER_CLUSTER = 256
 _TOKENS_AT_ONCE = 1 << 16
 
 
@@ -47,6 +48,7 @@ class Overclustering:
         Images encoded together.
     """
 
+    name: ClassVar[str] = "overclustering"
     clusters: int = 500
     size: int = 448
     mask: int = 100
@@ -64,6 +66,11 @@ class Overclustering:
         Returns
         -------
         OverclusteringResult
+
+        Raises
+        ------
+        LabelError
+            The validation images hold fewer patches than there are clusters.
         """
         side = self.size // patch_of(backbone)
         val = batches(Crops(benchmark.val, benchmark, squashed(self.size)), self.batch, workers)
@@ -72,7 +79,13 @@ class Overclustering:
             collected.append(features.permute(0, 2, 3, 1).reshape(-1, features.shape[1]).half().cpu().numpy())
             masks.append(self._at_mask_size(values))
         truth = np.concatenate(masks)
-        reduced = standardised_components(np.concatenate(collected), self.components)
+        patches = np.concatenate(collected)
+        if len(patches) < self.clusters:
+            raise LabelError(
+                f"{self.clusters} clusters cannot be made of the {len(patches)} patches of {len(benchmark.val)} "
+                "validation images: ask for fewer clusters."
+            )
+        reduced = standardised_components(patches, self.components)
         scores = []
         for seed in track(range(self.seeds), "k-means"):
             clusters = self._clusters(reduced, seed).reshape(-1, side, side)
@@ -83,13 +96,12 @@ class Overclustering:
                 range(benchmark.classes),
                 benchmark.ignore,
             )
-            match = match_one_to_one if self.clusters == benchmark.classes else match_by_precision
-            scores.append(float(mean_iou_of_set(matched_confusion(table, match(table)))))
+            scores.append(float(mean_iou_of_set(matched_confusion(table, match_clusters(table)))))
         return OverclusteringResult(tuple(scores))
 
     def _clusters(self, features: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
         generator = np.random.default_rng(seed)
-        count = min(len(features), _POINTS_PER_CLUSTER * self.clusters)
+        count = min(len(features), POINTS_PER_CLUSTER * self.clusters)
         sample = features[generator.choice(len(features), count, replace=False)]
         means = KMeans(
             self.clusters, init="random", n_init=self.restarts, max_iter=self.iterations, random_state=seed
@@ -116,6 +128,10 @@ class OverclusteringResult:
     def oracle_miou(self) -> float:
         """Mean over the seeds."""
         return float(np.mean(self.oracle_miou_of_seeds))
+
+    def figures(self) -> dict[str, float]:
+        """What a table shows."""
+        return {"mIoU, oracle map": self.oracle_miou}
 
 
 def standardised_components(features: NDArray[np.float16], components: int) -> NDArray[np.float32]:
@@ -145,5 +161,5 @@ def _scatter(centred: NDArray[np.float64]) -> NDArray[np.float64]:
     return centred.T @ centred
 
 
-def _chunks(features: NDArray) -> Iterable[NDArray]:
+def _chunks(features: NDArray[Any]) -> Iterable[NDArray[Any]]:
     return (features[start : start + _TOKENS_AT_ONCE] for start in range(0, len(features), _TOKENS_AT_ONCE))

@@ -202,7 +202,7 @@ def _clusters(field: FeatureField, model: Clusters | None, count: int) -> Genera
 def _similarity(
     field: FeatureField, model: Similarity | None, pixel: tuple[int, int]
 ) -> Generator[Picture, None, None]:
-    similarity = model if model is not None and model.field is field else Similarity.of(field)
+    similarity = model if model is not None and model.field is field else Similarity.from_field(field)
     yield similarity.to_pixel(*pixel), similarity
 
 

@@ -8,7 +8,7 @@ from scipy.stats import norm, t
 
 from patchfield.errors import PatchfieldError
 
-FEWEST_IMAGES = 6
+MIN_IMAGES = 6
 """With fewer images not even unanimity is evidence: n coins agree with probability 2 ** (1 - n), 6 % for five."""
 
 
@@ -35,12 +35,12 @@ class Difference:
     @property
     def measurable(self) -> bool:
         """Whether the interval excludes zero and enough images were compared to say so."""
-        return self.count >= FEWEST_IMAGES and (self.low > 0 or self.high < 0)
+        return self.count >= MIN_IMAGES and (self.low > 0 or self.high < 0)
 
     @property
     def verdict(self) -> str:
         """One of "higher", "lower", "no measurable change", "too few images"."""
-        if self.count < FEWEST_IMAGES:
+        if self.count < MIN_IMAGES:
             return "too few images"
         if not self.measurable:
             return "no measurable change"
@@ -108,14 +108,14 @@ def paired_bootstrap(
     return Difference(float(mean), float(low), float(high), difference.size, confidence)
 
 
-def _strata(difference: NDArray, groups: ArrayLike | None) -> list[NDArray]:
+def _strata(difference: NDArray[np.float64], groups: ArrayLike | None) -> list[NDArray[np.float64]]:
     if groups is None:
         return [difference]
     groups = np.asarray(groups)
     return [difference[groups == group] for group in np.unique(groups)]
 
 
-def _resampled_means(values: NDArray, resamples: int, generator: np.random.Generator) -> NDArray[np.float64]:
+def _resampled_means(values: NDArray[np.float64], resamples: int, generator: np.random.Generator) -> NDArray[np.float64]:
     """Expanded means of resamples; their counts are multinomial, which needs no (resamples, n) index array."""
     count, mean = values.size, values.mean()
     counts = generator.multinomial(count, np.full(count, 1 / count), size=resamples)

@@ -4,13 +4,13 @@ from scipy.special import softmax
 from sklearn.neighbors import NearestNeighbors
 
 from patchfield.errors import LabelError
-from patchfield.evaluate import DenseRetrieval, mean_iou
-from patchfield.evaluate.patches import PatchGrid
+from patchfield.evaluate import PatchMemory, mean_iou
+from patchfield.evaluate.metrics.patches import PatchGrid
 
 
 def test_a_memory_finds_itself(field_of, features_of, phases):
     field = field_of(features_of(phases, noise=3.0))
-    retrieval = DenseRetrieval(neighbours=1, patch=8).fit([(field, phases)])
+    retrieval = PatchMemory(neighbours=1, patch=8).fit([(field, phases)])
     grid = PatchGrid(phases.shape, 8)
     np.testing.assert_array_equal(retrieval.vote(grid.features(field)), grid.soft_labels(phases, [3, 5, 9]))
     assert mean_iou(retrieval.segment(field)[4::8, 4::8], phases[4::8, 4::8]) == 1.0
@@ -22,7 +22,7 @@ def test_votes_are_those_of_an_exact_search(field_of, features_of, phases):
     partly[:20] = 0
     grid = PatchGrid(phases.shape, 4)
     queries = grid.features(field_of(features_of(phases, noise=2.0, seed=2)))
-    retrieval = DenseRetrieval(neighbours=9, temperature=0.05, patch=4).fit([(train, partly)])
+    retrieval = PatchMemory(neighbours=9, temperature=0.05, patch=4).fit([(train, partly)])
     memory, soft = grid.features(train), grid.soft_labels(partly, [3, 5, 9])
     memory, soft = memory[soft.any(1)], soft[soft.any(1)]
     distance, nearest = NearestNeighbors(n_neighbors=9, metric="cosine").fit(memory).kneighbors(queries)
@@ -33,18 +33,18 @@ def test_votes_are_those_of_an_exact_search(field_of, features_of, phases):
 
 def test_a_cold_vote_is_that_of_the_nearest(field_of, features_of, phases):
     train, query = (field_of(features_of(phases, noise=3.0, seed=seed)) for seed in (1, 2))
-    cold = DenseRetrieval(neighbours=30, temperature=1e-6, patch=8).fit([(train, phases)])
-    nearest = DenseRetrieval(neighbours=1, patch=8).fit([(train, phases)])
+    cold = PatchMemory(neighbours=30, temperature=1e-6, patch=8).fit([(train, phases)])
+    nearest = PatchMemory(neighbours=1, patch=8).fit([(train, phases)])
     np.testing.assert_array_equal(cold.segment(query), nearest.segment(query))
 
 
 def test_a_small_memory_votes_as_a_whole(field_of, features_of, phases):
     labels = np.where(np.indices(phases.shape)[0] < 8, phases, 0)
     field = field_of(features_of(phases, noise=0.1))
-    segmentation = DenseRetrieval(neighbours=30, patch=8).fit([(field, labels)]).segment(field)
+    segmentation = PatchMemory(neighbours=30, patch=8).fit([(field, labels)]).segment(field)
     assert set(np.unique(segmentation)) <= set(np.unique(labels)) - {0}
 
 
 def test_refuses_a_memory_without_labels(field_of, features_of, phases):
     with pytest.raises(LabelError, match="labelled"):
-        DenseRetrieval().fit([(field_of(features_of(phases, noise=0.1)), np.zeros_like(phases))])
+        PatchMemory().fit([(field_of(features_of(phases, noise=0.1)), np.zeros_like(phases))])

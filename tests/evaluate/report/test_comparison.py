@@ -9,7 +9,7 @@ from PIL import Image
 import training.evaluate
 from patchfield.backbones.base import Backbone
 from patchfield.errors import BackboneError
-from patchfield.evaluate.suite import EvaluationSettings
+from patchfield.evaluate.micrographs.suite import EvaluationSettings
 from patchfield.testing.backbones import PatchColours
 from training.evaluate import compare, main
 

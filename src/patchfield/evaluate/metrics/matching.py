@@ -1,6 +1,6 @@
 """From clusters to classes: the two mappings by which a clustering is scored as a segmentation.
 
-Both read a contingency table of :func:`patchfield.evaluate.contingency_table` with the classes as rows and the
+Both read a contingency table of :func:`patchfield.evaluate.metrics.contingency_table` with the classes as rows and the
 clusters as columns, and return one class (row number) for each cluster.
 """
 
@@ -27,7 +27,7 @@ def match_one_to_one(contingency: ArrayLike, unmatched: int = 0) -> NDArray[np.i
     >>> match_one_to_one([[0, 5], [7, 1]])
     array([1, 0])
     """
-    contingency = np.asarray(contingency)
+    contingency = np.asarray(contingency, np.int64)
     classes, clusters = linear_sum_assignment(_pair_iou(contingency), maximize=True)
     match = np.full(contingency.shape[1], unmatched, np.int64)
     match[clusters] = classes
@@ -53,10 +53,25 @@ def match_by_precision(contingency: ArrayLike) -> NDArray[np.int64]:
     >>> match_by_precision([[4, 1, 2, 0], [0, 9, 2, 0]])
     array([0, 1, 0, 1])
     """
-    contingency = np.asarray(contingency)
+    contingency = np.asarray(contingency, np.int64)
     match = contingency.argmax(0)
     match[contingency.sum(0) == 0] = contingency.sum(1).argmax()
     return match
+
+
+def match_clusters(contingency: ArrayLike) -> NDArray[np.int64]:
+    """One to one where there are as many clusters as classes, else by precision: the rule of the published tables.
+
+    Parameters
+    ----------
+    contingency : (classes, clusters) int
+
+    Returns
+    -------
+    (clusters,) int64
+    """
+    classes, clusters = np.shape(contingency)
+    return match_one_to_one(contingency) if clusters == classes else match_by_precision(contingency)
 
 
 def matched_confusion(contingency: ArrayLike, match: ArrayLike) -> NDArray[np.int64]:
@@ -70,11 +85,17 @@ def matched_confusion(contingency: ArrayLike, match: ArrayLike) -> NDArray[np.in
     Returns
     -------
     (..., classes, classes) int64
+
+    Examples
+    --------
+    >>> matched_confusion([[4, 1, 2], [0, 9, 2]], [0, 1, 1])
+    array([[ 4,  3],
+           [ 0, 11]])
     """
-    contingency, match = np.asarray(contingency), np.asarray(match)
+    contingency, match = np.asarray(contingency, np.int64), np.asarray(match)
     return contingency @ np.eye(contingency.shape[-2], dtype=np.int64)[match]
 
 
-def _pair_iou(contingency: NDArray) -> NDArray[np.float64]:
+def _pair_iou(contingency: NDArray[np.int64]) -> NDArray[np.float64]:
     union = contingency.sum(1, keepdims=True) + contingency.sum(0, keepdims=True) - contingency
     return np.divide(contingency, union, out=np.zeros(contingency.shape), where=union > 0)

@@ -4,7 +4,7 @@ from PIL import Image
 
 from patchfield.errors import LabelError
 from patchfield.evaluate import labelled_sets
-from patchfield.evaluate.labelled import labels_of
+from patchfield.evaluate.micrographs import labels_of
 
 
 def write(path, values=1, shape=(6, 8)):

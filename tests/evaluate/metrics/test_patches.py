@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from patchfield.errors import FieldError
-from patchfield.evaluate.patches import PatchGrid
+from patchfield.evaluate.metrics.patches import PatchGrid
 
 
 def test_soft_label_is_the_histogram_of_labelled_pixels():

@@ -1,8 +1,9 @@
-"""All protocols on all labelled sets for any number of backbones: what `evaluate` runs before and after a training."""
+"""All protocols on all labelled sets for any number of backbones: what is run before and after a training."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -10,11 +11,10 @@ import numpy as np
 
 from patchfield.backbones.base import Backbone
 from patchfield.errors import LabelError
-from patchfield.evaluate.boundary import mean_boundary_f
-from patchfield.evaluate.labelled import LabelledImage, LabelledSet, labels_of
-from patchfield.evaluate.metrics import class_iou, confusion_matrix, mean_iou_of_image
-from patchfield.evaluate.position import position_predictability
-from patchfield.evaluate.protocols import (
+from patchfield.evaluate.metrics import class_iou, confusion_matrix, mean_boundary_f, mean_iou_of_image
+from patchfield.evaluate.micrographs.labelled import LabelledImage, LabelledSet, labels_of
+from patchfield.evaluate.micrographs.position import position_predictability
+from patchfield.evaluate.micrographs.protocols import (
     Example,
     Labels,
     classes_of,
@@ -26,7 +26,7 @@ from patchfield.evaluate.protocols import (
 from patchfield.images import read_image
 from patchfield.pipeline import extract
 
-Progress = Callable[[int, int, str], None]
+ProgressCallback = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and what is being done."""
 
 LABEL_FREE = "position R2"
@@ -34,7 +34,7 @@ LABEL_FREE = "position R2"
 
 FULL_MASKS = "linear probe, full masks"
 
-_FULL = 10_000
+FULL_PIXELS = 10_000
 """Pixels per class that stand for full masks: many times the channels of a backbone, and still seconds to fit."""
 
 
@@ -60,6 +60,8 @@ class EvaluationSettings:
         that are compared, whatever their own patches.
     seeds : int
         Choices of pixels and of first centroids to average over.
+    ignore : tuple of int
+        Values of masks and strokes that mean unlabelled, besides 0: 255 where it stands for void.
     """
 
     sampling: str = "balanced"
@@ -69,10 +71,11 @@ class EvaluationSettings:
     temperature: float = 0.02
     patch: int = 14
     seeds: int = 5
+    ignore: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
-class Score:
+class ImageScore:
     """One measure of one test image.
 
     Attributes
@@ -105,26 +108,29 @@ class Evaluation:
         Name or file that it was loaded from.
     fingerprint : str
         Of its weights and options.
-    scores : list of Score
+    scores : list of ImageScore
     class_iou : dict
         Data set, measure, class value: IoU of the set's test images together, mean over seeds; None for a class that
         occurs neither in the masks nor in the predictions.
     seconds : dict of str to float
         Time spent on extraction and on each kind of measure.
+    left_out : list of str
+        Test images without a single labelled pixel: nothing can be said about them.
     """
 
     name: str
     backbone: str
     fingerprint: str
-    scores: list[Score] = field(default_factory=list)
+    scores: list[ImageScore] = field(default_factory=list)
     class_iou: dict[str, dict[str, dict[int, float | None]]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
     def measures(self) -> list[str]:
         """Names of the measures, in order."""
         return list(dict.fromkeys(score.measure for score in self.scores))
 
-    def of(self, measure: str) -> dict[tuple[str, str], float]:
+    def image_means(self, measure: str) -> dict[tuple[str, str], float]:
         """Data set and image to the mean over seeds of a measure."""
         return {(score.dataset, score.image): score.mean for score in self.scores if score.measure == measure}
 
@@ -137,7 +143,7 @@ def evaluate(
     backbones: Mapping[str, Backbone],
     sets: Sequence[LabelledSet],
     settings: EvaluationSettings | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> list[Evaluation]:
     """Measure backbones on labelled sets, with the same settings, images and seeds.
 
@@ -158,41 +164,57 @@ def evaluate(
     Raises
     ------
     LabelError
-        The training images of a set hold fewer than two classes, or labels do not fit their image.
+        The training images of a set hold fewer than two classes, none of its test images is labelled, or labels do not
+        fit their image.
 
     Examples
     --------
-    >>> sets = labelled_sets("micrographs")                                          # doctest: +SKIP
-    >>> filters, = evaluate({"filters": pf.load_backbone("filters")}, sets)          # doctest: +SKIP
-    >>> np.mean(list(filters.of("linear probe, strokes").values()))                  # doctest: +SKIP
-    0.54
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> import patchfield as pf
+    >>> from patchfield.evaluate.micrographs import labelled_sets
+    >>> mask = np.kron([[1, 2], [2, 1]], np.ones((32, 32), np.uint8))
+    >>> settings = EvaluationSettings("fast", pixels=(5,), cluster_factors=(1,), seeds=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in "ab":
+    ...         Image.fromarray(mask).save(Path(folder) / f"mask_{name}.png")
+    ...         Image.fromarray(mask * 100).save(Path(folder) / f"image_{name}.png")
+    ...     (filters,) = evaluate({"filters": pf.load_backbone("filters")}, labelled_sets(folder), settings)
+    >>> [round(mean, 1) for mean in filters.image_means("linear probe, full masks").values()]
+    [1.0]
     """
     settings = settings or EvaluationSettings()
-    total, done = len(backbones) * sum(len(each.images) + 1 for each in sets), 0
+    total, done = len(backbones) * sum(len(labelled.images) + 1 for labelled in sets), 0
     report = progress or (lambda *_: None)
     evaluations = []
     for name, backbone in backbones.items():
         evaluation = Evaluation(name, backbone.name, backbone.fingerprint)
-        for each in sets:
+        for labelled in sets:
             examples = []
-            for labelled in each.images:
-                report(done, total, f"{name}, {each.name}: features of {labelled.name}")
+            for image in labelled.images:
+                report(done, total, f"{name}, {labelled.name}: features of {image.name}")
                 with _timed(evaluation, "extraction"):
-                    examples.append(_example(labelled, backbone, settings.sampling))
+                    examples.append(_example(image, backbone, settings))
                 done += 1
-            report(done, total, f"{name}, {each.name}: measures")
-            _measure(evaluation, each, examples, settings)
+            report(done, total, f"{name}, {labelled.name}: measures")
+            _measure(evaluation, labelled, examples, settings)
             done += 1
         evaluations.append(evaluation)
     report(total, total, "done")
     return evaluations
 
 
-def _example(labelled: LabelledImage, backbone: Backbone, sampling: str) -> Example:
-    pixels = read_image(labelled.image).pixels
-    features = extract(pixels, backbone, sampling)
-    strokes = None if labelled.strokes is None else labels_of(labelled.strokes, features.shape)
-    return Example(labelled.name, features, labels_of(labelled.truth, features.shape), strokes)
+def _example(image: LabelledImage, backbone: Backbone, settings: EvaluationSettings) -> Example:
+    features = extract(read_image(image.image).pixels, backbone, settings.sampling)
+    strokes = None if image.strokes is None else _counted(image.strokes, features.shape, settings.ignore)
+    return Example(image.name, features, _counted(image.truth, features.shape, settings.ignore), strokes)
+
+
+def _counted(path: Path, shape: tuple[int, int], ignore: tuple[int, ...]) -> Labels:
+    """Labels in which every value that means unlabelled is 0."""
+    labels = labels_of(path, shape)
+    return np.where(np.isin(labels, ignore), 0, labels) if ignore else labels
 
 
 def _measure(
@@ -201,18 +223,22 @@ def _measure(
     train, test = examples[: len(labelled.train)], examples[len(labelled.train) :]
     if len(classes_of(train)) < 2:
         raise LabelError(
-            f"the training images of {labelled.name} ({', '.join(each.name for each in train)}) hold fewer than two "
-            "classes: label more of them, or raise the share of images to train on."
+            f"the training images of {labelled.name} ({', '.join(example.name for example in train)}) hold fewer than "
+            "two classes: label more of them, or raise the share of images to train on."
         )
+    evaluation.left_out += [f"{labelled.name}/{example.name}" for example in test if not example.truth.any()]
+    test = [example for example in test if example.truth.any()]
+    if not test:
+        raise LabelError(f"no test image of {labelled.name} has a labelled pixel: nothing can be compared.")
     for kind, run in (("linear probe", _linear), ("overclustering", _clustering), ("retrieval", _retrieval)):
         with _timed(evaluation, kind):
             for measure, seeds in run(train, test, settings):
                 _score(evaluation, labelled.name, measure, test, seeds)
     with _timed(evaluation, LABEL_FREE):
-        for each in test:
+        for example in test:
             # Below 0 the read-out is worse than none at all, and how much worse is chance.
-            value = max(0.0, position_predictability(each.field, settings.patch))
-            evaluation.scores.append(Score(labelled.name, each.name, LABEL_FREE, (value,)))
+            value = max(0.0, position_predictability(example.field, settings.patch))
+            evaluation.scores.append(ImageScore(labelled.name, example.name, LABEL_FREE, (value,)))
 
 
 Segmentations = Iterator[tuple[str, list[list[Labels]]]]
@@ -220,17 +246,17 @@ Segmentations = Iterator[tuple[str, list[list[Labels]]]]
 
 
 def _linear(train: Sequence[Example], test: Sequence[Example], settings: EvaluationSettings) -> Segmentations:
-    truths, seeds = [each.truth for each in train], range(settings.seeds)
+    truths, seeds = [example.truth for example in train], range(settings.seeds)
 
     def with_pixels(count: int) -> list[list[Labels]]:
         return [linear_probe(train, test, drawn_pixels(truths, count, seed), count) for seed in seeds]
 
     for count in settings.pixels:
         yield f"linear probe, {count} pixels per class", with_pixels(count)
-    strokes = [np.zeros_like(each.truth) if each.strokes is None else each.strokes for each in train]
-    if len(np.unique(np.concatenate([np.unique(each) for each in strokes]))) > 2:
+    strokes = [np.zeros_like(example.truth) if example.strokes is None else example.strokes for example in train]
+    if np.count_nonzero(np.unique(np.concatenate([np.unique(labels) for labels in strokes]))) > 1:
         yield "linear probe, strokes", [linear_probe(train, test, strokes)]
-    yield FULL_MASKS, with_pixels(_FULL)
+    yield FULL_MASKS, with_pixels(FULL_PIXELS)
 
 
 def _clustering(train: Sequence[Example], test: Sequence[Example], settings: EvaluationSettings) -> Segmentations:
@@ -250,24 +276,28 @@ def _score(
     evaluation: Evaluation, dataset: str, measure: str, test: Sequence[Example], seeds: list[list[Labels]]
 ) -> None:
     """Add the mean IoU of each image, the IoU of each class and, for the probe with most labels, the boundary F."""
-    values = np.unique(np.concatenate([classes_of(test), *(np.unique(each) for seed in seeds for each in seed)]))
+    predicted = [np.unique(segmentation) for segmentations in seeds for segmentation in segmentations]
+    values = np.unique(np.concatenate([classes_of(test), *predicted]))
     confusions = np.array(
         [
-            [confusion_matrix(each, example.truth, values) for each, example in zip(seed, test, strict=True)]
-            for seed in seeds
+            [
+                confusion_matrix(segmentation, example.truth, values)
+                for segmentation, example in zip(segmentations, test, strict=True)
+            ]
+            for segmentations in seeds
         ]
     )
     for image, example in enumerate(test):
         scores = tuple(float(value) for value in mean_iou_of_image(confusions[:, image]))
-        evaluation.scores.append(Score(dataset, example.name, measure, scores))
+        evaluation.scores.append(ImageScore(dataset, example.name, measure, scores))
     iou = np.mean(class_iou(confusions.sum(1)), axis=0)
-    by_class = {int(value): None if np.isnan(each) else float(each) for value, each in zip(values, iou, strict=True)}
+    by_class = {int(value): None if np.isnan(share) else float(share) for value, share in zip(values, iou, strict=True)}
     evaluation.class_iou.setdefault(dataset, {})[measure] = by_class
     if measure == FULL_MASKS:
         for segmentation, example in zip(seeds[0], test, strict=True):
             value = mean_boundary_f(segmentation, example.truth)
             if not np.isnan(value):
-                evaluation.scores.append(Score(dataset, example.name, "boundary F (2 px), full masks", (value,)))
+                evaluation.scores.append(ImageScore(dataset, example.name, "boundary F (2 px), full masks", (value,)))
 
 
 @contextmanager

@@ -8,12 +8,19 @@ Two means of the intersection over union (IoU, the Jaccard index) are in use and
   set, a class that never occurs counting 0. It is the figure of PASCAL VOC and of the tables of NeCo.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from patchfield.errors import LabelError
+
+Ignored = int | Collection[int] | None
+"""True values that do not count: one, several (0 and 255, say), or None where all count."""
+
+MAX_CELLS = 1 << 24
+"""Cells of a table of counts (128 MB): 4096 classes, far more than any set has."""
 
 
 def contingency_table(
@@ -21,7 +28,7 @@ def contingency_table(
     truth: ArrayLike,
     predicted_values: ArrayLike,
     true_values: ArrayLike,
-    ignore: int | None = 0,
+    ignore: Ignored = 0,
 ) -> NDArray[np.int64]:
     """Count the pixels of each true value that carry each predicted value.
 
@@ -31,8 +38,8 @@ def contingency_table(
         Predicted and true value of each pixel.
     predicted_values, true_values : sequence of int
         The values of the columns and of the rows, in that order; no value twice.
-    ignore : int or None
-        Pixels whose *true* value this is do not count. None: all count.
+    ignore : int, collection of int, or None
+        Pixels with one of these *true* values do not count. None: all count.
 
     Returns
     -------
@@ -41,7 +48,14 @@ def contingency_table(
     Raises
     ------
     LabelError
-        The shapes differ, or a pixel that counts holds a value that is not listed: leaving it out would flatter.
+        The shapes differ, a pixel that counts holds a value that is not listed (leaving it out would flatter), or
+        there are so many values that they must be numbers of objects.
+
+    Examples
+    --------
+    >>> contingency_table([7, 7, 8, 9], [1, 1, 2, 2], [7, 8, 9], [1, 2])
+    array([[2, 0, 0],
+           [0, 1, 1]])
     """
     prediction, truth = np.asarray(prediction), np.asarray(truth)
     if prediction.shape != truth.shape:
@@ -49,10 +63,15 @@ def contingency_table(
             f"the prediction has shape {prediction.shape} and the mask {truth.shape}: "
             "compare a segmentation with the mask of the same image."
         )
-    counted = np.ones(truth.shape, bool) if ignore is None else truth != ignore
+    shape = (np.size(true_values), np.size(predicted_values))
+    if shape[0] * shape[1] > MAX_CELLS:
+        raise LabelError(
+            f"{shape[1]} predicted values are to be compared with {shape[0]} true ones, which look like numbers of "
+            "objects: give all objects of one class the same value."
+        )
+    counted = counted_pixels(truth, ignore)
     rows = _positions(truth[counted], true_values, "mask")
     columns = _positions(prediction[counted], predicted_values, "prediction")
-    shape = (np.size(true_values), np.size(predicted_values))
     return np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
 
 
@@ -60,7 +79,7 @@ def confusion_matrix(
     prediction: ArrayLike,
     truth: ArrayLike,
     values: ArrayLike | None = None,
-    ignore: int | None = 0,
+    ignore: Ignored = 0,
 ) -> NDArray[np.int64]:
     """Count how often pixels of each class (row) are predicted as each class (column).
 
@@ -71,9 +90,9 @@ def confusion_matrix(
     values : sequence of int, optional
         The classes, in the order of rows and columns. By default all values that occur at pixels that count, ascending;
         give them to add matrices up over images.
-    ignore : int or None
-        Pixels whose *true* class this is do not count (0: unlabelled; 255 in PASCAL VOC). None: all count.
-        A *predicted* class of this value is an error like any other, and must then be among `values`.
+    ignore : int, collection of int, or None
+        Pixels with one of these *true* classes do not count (0: unlabelled; 255: void in PASCAL VOC). None: all count.
+        A *predicted* class of such a value is an error like any other, and must then be among `values`.
 
     Returns
     -------
@@ -82,7 +101,7 @@ def confusion_matrix(
     Raises
     ------
     LabelError
-        The shapes differ, or a pixel that counts holds a class that is not in `values`.
+        The shapes differ, a pixel that counts holds a class that is not in `values`, or there are thousands of classes.
 
     Examples
     --------
@@ -92,12 +111,37 @@ def confusion_matrix(
     """
     if values is None:
         prediction, truth = np.asarray(prediction), np.asarray(truth)
-        counted = np.ones(truth.shape, bool) if ignore is None else truth != ignore
+        counted = counted_pixels(truth, ignore)
         occurring = [truth[counted]]
         if prediction.shape == truth.shape:
             occurring.append(prediction[counted])
         values = np.unique(np.concatenate(occurring))
     return contingency_table(prediction, truth, values, values, ignore)
+
+
+def counted_pixels(truth: ArrayLike, ignore: Ignored = 0) -> NDArray[np.bool_]:
+    """Pixels whose true value counts.
+
+    Parameters
+    ----------
+    truth : array of int
+    ignore : int, collection of int, or None
+        Values that do not count.
+
+    Returns
+    -------
+    array of bool, the shape of `truth`
+
+    Examples
+    --------
+    >>> counted_pixels([0, 1, 255], ignore=(0, 255))
+    array([False,  True, False])
+    """
+    truth = np.asarray(truth)
+    if ignore is None:
+        return np.ones(truth.shape, bool)
+    ignored = [ignore] if isinstance(ignore, int | np.integer) else list(ignore)
+    return ~np.isin(truth, ignored)
 
 
 def class_iou(confusion: ArrayLike) -> NDArray[np.float64]:
@@ -152,14 +196,14 @@ def mean_iou_of_set(confusion: ArrayLike) -> NDArray[np.float64]:
     return np.nan_to_num(class_iou(confusion)).mean(-1)
 
 
-def mean_iou(prediction: ArrayLike, truth: ArrayLike, ignore: int | None = 0) -> float:
+def mean_iou(prediction: ArrayLike, truth: ArrayLike, ignore: Ignored = 0) -> float:
     """Mean IoU over the classes present in the mask of one image (the stroke benchmark's definition).
 
     Parameters
     ----------
     prediction, truth : array of int, equal shapes
-    ignore : int or None
-        Pixels whose true class this is do not count.
+    ignore : int, collection of int, or None
+        Pixels with one of these true classes do not count.
 
     Returns
     -------
@@ -191,8 +235,8 @@ def pixel_accuracy(confusion: ArrayLike) -> NDArray[np.float64]:
     return np.divide(right, total, out=np.full(np.shape(total), np.nan), where=total > 0)
 
 
-def _positions(values: NDArray, listed: ArrayLike, what: str) -> NDArray[np.int64]:
-    """Place of each of `values` in the list."""
+def _positions(values: NDArray[Any], listed: ArrayLike, what: str) -> NDArray[np.int64]:
+    """Index of each of `values` in the list."""
     listed = np.asarray(listed)
     if not values.size:
         return np.zeros(0, np.int64)
@@ -206,6 +250,6 @@ def _positions(values: NDArray, listed: ArrayLike, what: str) -> NDArray[np.int6
     return order[np.searchsorted(listed, values, sorter=order)]
 
 
-def _enumerate(values: Sequence[int] | NDArray, most: int = 8) -> str:
-    shown = ", ".join(str(value) for value in values[:most])
-    return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
+def _enumerate(values: Sequence[int] | NDArray[Any], count: int = 8) -> str:
+    shown = ", ".join(str(value) for value in values[:count])
+    return shown if len(values) <= count else f"{shown} and {len(values) - count} more"

@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from patchfield.evaluate.matching import match_by_precision, match_one_to_one
-from patchfield.evaluate.metrics import contingency_table
-from patchfield.evaluate.overclustering import PixelClusters
-from patchfield.evaluate.retrieval import DenseRetrieval
+from patchfield.evaluate.metrics import contingency_table, match_clusters
+from patchfield.evaluate.micrographs.patch_memory import PatchMemory
+from patchfield.explore.clusters import POINTS_PER_CLUSTER, Clusters
 from patchfield.field import FeatureField
 from patchfield.probe import LinearProbe
 from patchfield.probe.linear import DEFAULT_SAMPLES_PER_CLASS
 
 Labels = NDArray[Any]
+
+CLUSTERED_COMPONENTS = 50
+"""Principal components that overclustering keeps, as in the published protocol."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +56,13 @@ def linear_probe(
         samples equally among connected areas, so that the specks of a mask outvote its grains.
     samples_per_class : int
         Pixels of a class beyond which only some are used.
+
+    Returns
+    -------
+    list of (H, W) array of int
+        Class values, one for each test image.
     """
-    painted = [(example.field, each) for example, each in zip(train, labels, strict=True) if np.any(each)]
+    painted = [(example.field, strokes) for example, strokes in zip(train, labels, strict=True) if np.any(strokes)]
     probe = LinearProbe(samples_per_class=samples_per_class).fit(painted)
     return [probe.segment(example.field) for example in test]
 
@@ -78,7 +85,7 @@ def drawn_pixels(truths: Sequence[Labels], per_class: int, seed: int) -> list[La
 
     Examples
     --------
-    >>> [int(np.count_nonzero(each)) for each in drawn_pixels([np.full((9, 9), 3), np.zeros((9, 9), int)], 5, seed=0)]
+    >>> [int(np.count_nonzero(drawn)) for drawn in drawn_pixels([np.full((9, 9), 3), np.zeros((9, 9), int)], 5, seed=0)]
     [5, 0]
     """
     generator = np.random.default_rng(seed)
@@ -109,33 +116,34 @@ def overclustering(
     oracle : list of (H, W) array of int
         The map was fitted on the labels of the test images themselves: what the clusters could do at best.
     """
-    found = PixelClusters(clusters, seed).fit([example.field for example in train])
-    seen, unseen = ([found.segment(example.field) for example in part] for part in (train, test))
+    fields = [example.field for example in train]
+    found = Clusters.fit(fields, clusters, seed, POINTS_PER_CLUSTER * clusters, CLUSTERED_COMPONENTS)
+    seen, unseen = ([found.assign(example.field) - 1 for example in part] for part in (train, test))
     fitted = _classes_of_clusters(seen, train, clusters)
     oracle = _classes_of_clusters(unseen, test, clusters)
-    return [fitted[each] for each in unseen], [oracle[each] for each in unseen]
+    return [fitted[numbers] for numbers in unseen], [oracle[numbers] for numbers in unseen]
 
 
 def retrieval(
     train: Sequence[Example], test: Sequence[Example], neighbours: int, temperature: float, patch: int
 ) -> list[Labels]:
-    """Segment the test images by the most similar patches of the training images; see :class:`DenseRetrieval`."""
-    memory = DenseRetrieval(neighbours, temperature, patch).fit((example.field, example.truth) for example in train)
+    """Segment the test images by the most similar patches of the training images; see :class:`PatchMemory`."""
+    memory = PatchMemory(neighbours, temperature, patch).fit((example.field, example.truth) for example in train)
     return [memory.segment(example.field) for example in test]
 
 
 def classes_of(examples: Sequence[Example]) -> Labels:
     """The class values that occur in the truth, ascending."""
-    values = np.unique(np.concatenate([np.unique(example.truth) for example in examples]))
+    values: Labels = np.unique(np.concatenate([np.unique(example.truth) for example in examples]))
     return values[values != 0]
 
 
 def _classes_of_clusters(clusters: Sequence[Labels], examples: Sequence[Example], count: int) -> Labels:
     """Class value of each cluster: one to one where there are as many as classes, else by precision."""
     values = classes_of(examples)
-    table = sum(
-        contingency_table(each, example.truth, range(count), values)
-        for each, example in zip(clusters, examples, strict=True)
-    )
-    match = match_one_to_one if count == len(values) else match_by_precision
-    return values[match(table)]
+    tables = [
+        contingency_table(numbers, example.truth, range(count), values)
+        for numbers, example in zip(clusters, examples, strict=True)
+    ]
+    classes: Labels = values[match_clusters(np.sum(tables, axis=0))]
+    return classes

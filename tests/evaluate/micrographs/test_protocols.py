@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from patchfield.evaluate import mean_iou
-from patchfield.evaluate.protocols import Example, drawn_pixels, linear_probe, overclustering, retrieval
+from patchfield.evaluate.micrographs.protocols import Example, drawn_pixels, linear_probe, overclustering, retrieval
 
 
 @pytest.fixture

@@ -23,6 +23,11 @@ def nearest(queries: Tensor, memory: Tensor, count: int) -> tuple[Tensor, Tensor
         Descending.
     index : (n, count) int64
         Rows of the memory.
+
+    Examples
+    --------
+    >>> nearest(torch.tensor([[1.0, 0.0]]), torch.eye(2), 1)
+    (tensor([[1.]]), tensor([[0]]))
     """
     count = min(count, len(memory))
     found = [_nearest_of_block(block, memory, count) for block in queries.split(_QUERIES_AT_ONCE)]
@@ -47,6 +52,11 @@ def vote(queries: Tensor, memory: Tensor, labels: Tensor, neighbours: int, tempe
     Returns
     -------
     (n, K)
+
+    Examples
+    --------
+    >>> vote(torch.tensor([[1.0, 0.0]]), torch.eye(2), torch.eye(2), neighbours=1, temperature=0.1)
+    tensor([[1., 0.]])
     """
     votes = []
     for block in queries.split(_QUERIES_AT_ONCE):
@@ -61,8 +71,8 @@ def _nearest_of_block(queries: Tensor, memory: Tensor, count: int) -> tuple[Tens
     index = index.to(queries.device)
     for start in range(0, len(memory), _MEMORY_AT_ONCE):
         part = memory[start : start + _MEMORY_AT_ONCE].to(queries.device, queries.dtype)
-        best, place = (queries @ part.T).topk(min(count, len(part)), dim=1)
-        products, index = torch.cat([products, best], 1), torch.cat([index, place + start], 1)
+        best, row = (queries @ part.T).topk(min(count, len(part)), dim=1)
+        products, index = torch.cat([products, best], 1), torch.cat([index, row + start], 1)
         products, kept = products.topk(min(count, products.shape[1]), dim=1)
         index = index.gather(1, kept)
     return products, index

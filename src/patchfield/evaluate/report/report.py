@@ -3,7 +3,7 @@
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from patchfield.atomic import atomic_path
-from patchfield.evaluate import Difference, LabelledSet, paired_bootstrap
-from patchfield.evaluate.suite import LABEL_FREE, Evaluation, EvaluationSettings
+from patchfield.evaluate.metrics import Difference, paired_bootstrap
+from patchfield.evaluate.micrographs.labelled import LabelledSet
+from patchfield.evaluate.micrographs.suite import LABEL_FREE, Evaluation, EvaluationSettings
+from patchfield.evaluate.report.tables import markdown_table
 
 FORMAT = 1
 """Version of the JSON report."""
@@ -67,19 +69,24 @@ class Report:
     evaluations: tuple[Evaluation, ...]
 
     def changes(self, evaluation: Evaluation) -> list[Change]:
-        """Every measure of a backbone against the baseline."""
-        return [_change(measure, self.evaluations[0], evaluation) for measure in evaluation.measures()]
+        """Every measure of a backbone against the baseline, taken on the images that both have a score for."""
+        baseline = self.evaluations[0]
+        return [
+            _change(measure, baseline, evaluation)
+            for measure in evaluation.measures()
+            if baseline.image_means(measure).keys() & evaluation.image_means(measure).keys()
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: settings, data and weights with their hashes, all scores, all comparisons, timings."""
         settings = asdict(self.settings)
         data = {
-            each.name: {
-                "fingerprint": each.fingerprint(),
-                "train": [image.name for image in each.train],
-                "test": [image.name for image in each.test],
+            labelled.name: {
+                "fingerprint": labelled.fingerprint(),
+                "train": [image.name for image in labelled.train],
+                "test": [image.name for image in labelled.test],
             }
-            for each in self.sets
+            for labelled in self.sets
         }
         return {
             "format": FORMAT,
@@ -101,19 +108,22 @@ class Report:
 
     def table(self) -> str:
         """The report as Markdown."""
-        blocks = [self._description(), *(self._comparison(each) for each in self.evaluations[1:])]
+        blocks = [self._description(), *(self._comparison(evaluation) for evaluation in self.evaluations[1:])]
         if len(self.evaluations) == 1:
             blocks.append(self._single(self.evaluations[0]))
         blocks.append(self._seconds())
         return "\n\n".join(blocks) + "\n"
 
     def _description(self) -> str:
-        train, test = (sum(len(getattr(each, part)) for each in self.sets) for part in ("train", "test"))
-        names = ", ".join(f"{each.name} (`{each.fingerprint}`)" for each in self.evaluations)
+        train = sum(len(labelled.train) for labelled in self.sets)
+        test = sum(len(labelled.test) for labelled in self.sets)
+        names = ", ".join(f"{evaluation.name} (`{evaluation.fingerprint}`)" for evaluation in self.evaluations)
+        left_out = self.evaluations[0].left_out
+        unlabelled = f" Left out, because nothing is labelled: {', '.join(left_out)}." if left_out else ""
         return (
             "# Evaluation\n\n"
             f"Backbones: {names}.  \n"
-            f"Data: {len(self.sets)} set(s), labels of {train} images to learn from, {test} other images to score.  \n"
+            f"Data: {len(self.sets)} set(s), labels of {train} images to learn from, {test} other images to score.{unlabelled}  \n"
             f"Sampling {self.settings.sampling}, {self.settings.seeds} seeds. Scores are taken at the full resolution "
             "of the masks and averaged over the test images of a set, then over sets; mIoU is over the classes in an "
             "image's mask. About one in twenty intervals excludes zero where nothing has changed: read the rows "
@@ -141,26 +151,30 @@ class Report:
         return "\n\n".join(blocks)
 
     def _by_set(self, evaluation: Evaluation) -> str:
-        measures = [each for each in evaluation.measures() if each.startswith(_HEADLINE) and "oracle" not in each]
+        measures = [name for name in evaluation.measures() if name.startswith(_HEADLINE) and "oracle" not in name]
         rows = []
-        for each in self.sets:
-            differences = [_means_by_set(evaluation, m).get(each.name, np.nan) for m in measures]
-            baseline = [_means_by_set(self.evaluations[0], m).get(each.name, np.nan) for m in measures]
-            cells = [f"{old:.3f} {new - old:+.3f}" for old, new in zip(baseline, differences, strict=True)]
-            rows.append((each.name, str(len(each.test)), *cells))
+        for labelled in self.sets:
+            cells = []
+            for measure in measures:
+                before = _means_by_set(self.evaluations[0], measure).get(labelled.name)
+                after = _means_by_set(evaluation, measure).get(labelled.name)
+                cells.append("-" if before is None or after is None else f"{before:.3f} {after - before:+.3f}")
+            rows.append((labelled.name, str(len(labelled.test)), *cells))
         return markdown_table(("data set", "images", *measures), rows)
 
     def _single(self, evaluation: Evaluation) -> str:
-        measures = evaluation.measures()
-        rows = [
-            (_label(m), f"{np.mean(list(_means_by_set(evaluation, m).values())):.3f}", str(len(evaluation.of(m))))
-            for m in measures
-        ]
+        rows = []
+        for measure in evaluation.measures():
+            mean = np.mean(list(_means_by_set(evaluation, measure).values()))
+            rows.append((_label(measure), f"{mean:.3f}", str(len(evaluation.image_means(measure)))))
         return markdown_table(("measure", evaluation.name, "images"), rows)
 
     def _seconds(self) -> str:
-        kinds = list(dict.fromkeys(kind for each in self.evaluations for kind in each.seconds))
-        rows = [(each.name, *(f"{each.seconds.get(kind, 0):.1f}" for kind in kinds)) for each in self.evaluations]
+        kinds = list(dict.fromkeys(kind for evaluation in self.evaluations for kind in evaluation.seconds))
+        rows = [
+            (evaluation.name, *(f"{evaluation.seconds.get(kind, 0):.1f}" for kind in kinds))
+            for evaluation in self.evaluations
+        ]
         return "Seconds spent:\n\n" + markdown_table(("backbone", *kinds), rows)
 
 
@@ -181,30 +195,20 @@ def write_report(report: Report, folder: str | Path, pictures: Iterable[Path] = 
             temporary.write_text(text, encoding="utf-8")
 
 
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown with aligned columns, readable as plain text too."""
-    cells = [tuple(head), *(tuple(row) for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells
-    ]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
-
-
 def _change(measure: str, before: Evaluation, after: Evaluation) -> Change:
-    old, new = before.of(measure), after.of(measure)
+    old, new = before.image_means(measure), after.image_means(measure)
     images = sorted(old.keys() & new.keys())
     pairs = np.array([[old[image], new[image]] for image in images])
     groups = [dataset for dataset, _ in images]
     difference = paired_bootstrap(pairs[:, 0], pairs[:, 1], groups)
-    means = [np.mean([pairs[np.array(groups) == group].mean(0) for group in sorted(set(groups))], axis=0)][0]
+    means = np.mean([pairs[np.array(groups) == group].mean(0) for group in sorted(set(groups))], axis=0)
     largest = float(np.abs(pairs[:, 1] - pairs[:, 0]).max())
     return Change(measure, float(means[0]), float(means[1]), difference, largest)
 
 
 def _means_by_set(evaluation: Evaluation, measure: str) -> dict[str, float]:
     scores: dict[str, list[float]] = {}
-    for (dataset, _), value in evaluation.of(measure).items():
+    for (dataset, _), value in evaluation.image_means(measure).items():
         scores.setdefault(dataset, []).append(value)
     return {dataset: float(np.mean(values)) for dataset, values in scores.items()}
 
@@ -230,7 +234,7 @@ def _environment() -> dict[str, str | None]:
 
 def _git_state() -> str | None:
     """Commit of this code, with "-dirty" for uncommitted changes; None where it was installed without its history."""
-    project = Path(__file__).parents[1]
+    project = Path(__file__).parents[4]
     if not (project / ".git").exists():
         return None
     command = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=12"]

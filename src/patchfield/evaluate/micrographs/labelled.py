@@ -70,7 +70,7 @@ class LabelledSet:
         return digest.hexdigest()[:16]
 
 
-def labelled_sets(folder: str | Path, train_share: float = 1 / 3, most: int | None = None) -> tuple[LabelledSet, ...]:
+def labelled_sets(folder: str | Path, train_share: float = 1 / 3, max_images: int | None = None) -> tuple[LabelledSet, ...]:
     """Find the labelled images of a folder and split each set by image.
 
     Three layouts are known: ``image_NAME.*`` with ``mask_NAME.*`` and/or ``strokes_NAME.*`` in one folder; folders
@@ -85,7 +85,7 @@ def labelled_sets(folder: str | Path, train_share: float = 1 / 3, most: int | No
     folder : path
     train_share : float
         Share of a set's images to train on; at least one image is trained on and one tested.
-    most : int, optional
+    max_images : int, optional
         Of a larger set, only this many images, evenly spaced.
 
     Returns
@@ -100,11 +100,17 @@ def labelled_sets(folder: str | Path, train_share: float = 1 / 3, most: int | No
 
     Examples
     --------
-    >>> for each in labelled_sets("micrographs"):                    # doctest: +SKIP
-    ...     print(each.name, len(each.train), len(each.test))
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("image_a", "mask_a", "image_b", "mask_b"):
+    ...         Image.new("L", (8, 8), 1).save(Path(folder) / f"{name}.png")
+    ...     (labelled,) = labelled_sets(folder)
+    >>> [image.name for image in labelled.train], [image.name for image in labelled.test]
+    (['a'], ['b'])
     """
     found = labelled_images(folder)
-    sets = tuple(_split(name, images, train_share, most) for name, images in found.items() if len(images) > 1)
+    sets = tuple(_split(name, images, train_share, max_images) for name, images in found.items() if len(images) > 1)
     if not sets:
         raise LabelError(
             f"{folder} holds no set of at least two labelled images: name them image_NAME with mask_NAME or "
@@ -159,8 +165,8 @@ def _by_name(paths: Iterable[Path], prefix: str) -> dict[str, Path]:
     return {path.stem.removeprefix(prefix): path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES}
 
 
-def _split(name: str, images: list[LabelledImage], train_share: float, most: int | None) -> LabelledSet:
-    if most is not None and len(images) > most:
-        images = [images[i * len(images) // most] for i in range(most)]
+def _split(name: str, images: list[LabelledImage], train_share: float, max_images: int | None) -> LabelledSet:
+    if max_images is not None and len(images) > max_images:
+        images = [images[i * len(images) // max_images] for i in range(max_images)]
     count = min(max(1, round(len(images) * train_share)), len(images) - 1)
     return LabelledSet(name, tuple(images[:count]), tuple(images[count:]))

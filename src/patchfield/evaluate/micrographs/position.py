@@ -5,11 +5,11 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import StandardScaler
 
-from patchfield.evaluate.patches import PatchGrid
+from patchfield.evaluate.metrics.patches import PatchGrid
 from patchfield.field import FeatureField
 
 _TRAINED_SHARE = 1 / 36
-_FEWEST_TRAINED = 4
+_MIN_TRAINED = 4
 
 
 def position_predictability(field: FeatureField, patch: int = 14, repeats: int = 6, seed: int = 0) -> float:
@@ -41,10 +41,10 @@ def position_predictability(field: FeatureField, patch: int = 14, repeats: int =
     True
     """
     grid = PatchGrid(field.shape, patch)
-    features = grid.features(field)
+    features = field.sample(*grid.centres())
     ramps = np.indices(grid.count).reshape(2, -1).T / np.maximum(np.array(grid.count) - 1, 1)
     generator = np.random.default_rng(seed)
-    trained = min(max(_FEWEST_TRAINED, round(len(features) * _TRAINED_SHARE)), len(features))
+    trained = min(max(_MIN_TRAINED, round(len(features) * _TRAINED_SHARE)), len(features))
     scores = []
     for _ in range(repeats):
         chosen = generator.choice(len(features), trained, replace=False)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from patchfield.evaluate import LabelledImage, LabelledSet
-from patchfield.evaluate.suite import LABEL_FREE, Evaluation, EvaluationSettings, Score
+from patchfield.evaluate.micrographs.suite import LABEL_FREE, Evaluation, EvaluationSettings, Score
 from training.report import Report, markdown_table, write_report
 
 STROKES = "linear probe, strokes"

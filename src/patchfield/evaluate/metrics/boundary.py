@@ -1,14 +1,17 @@
 """How well the boundaries of a segmentation follow those of a mask."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt
 
 from patchfield.errors import LabelError
+from patchfield.evaluate.metrics.agreement import Ignored, counted_pixels
 
 
 def boundary_f(
-    prediction: ArrayLike, truth: ArrayLike, tolerance: float = 2.0, ignore: int | None = 0
+    prediction: ArrayLike, truth: ArrayLike, tolerance: float = 2.0, ignore: Ignored = 0
 ) -> dict[int, float]:
     """Boundary F-score of each class in the mask of one image.
 
@@ -22,8 +25,8 @@ def boundary_f(
     prediction, truth : (H, W) array of int
     tolerance : float
         Distance in pixels.
-    ignore : int or None
-        Pixels whose true value this is have no boundaries, nor have their neighbours towards them.
+    ignore : int, collection of int, or None
+        Pixels with one of these true values have no boundaries, nor have their neighbours towards them.
 
     Returns
     -------
@@ -47,7 +50,7 @@ def boundary_f(
             f"the prediction has shape {prediction.shape} and the mask {truth.shape}: "
             "boundaries are compared between two images of one shape (H, W)."
         )
-    counted = np.ones(truth.shape, bool) if ignore is None else truth != ignore
+    counted = counted_pixels(truth, ignore)
     predicted_edges, true_edges = _edges(prediction, counted), _edges(truth, counted)
     return {
         int(value): _f_score(predicted_edges & (prediction == value), true_edges & (truth == value), tolerance)
@@ -55,14 +58,20 @@ def boundary_f(
     }
 
 
-def mean_boundary_f(prediction: ArrayLike, truth: ArrayLike, tolerance: float = 2.0, ignore: int | None = 0) -> float:
-    """Mean of :func:`boundary_f` over the classes that have a boundary; NaN when none has."""
+def mean_boundary_f(prediction: ArrayLike, truth: ArrayLike, tolerance: float = 2.0, ignore: Ignored = 0) -> float:
+    """Mean of :func:`boundary_f` over the classes that have a boundary; NaN when none has.
+
+    Examples
+    --------
+    >>> mean_boundary_f([[1, 1, 1, 1, 2, 2]], [[1, 1, 1, 2, 2, 2]], tolerance=1)
+    1.0
+    """
     scores = np.array(list(boundary_f(prediction, truth, tolerance, ignore).values()))
     scored = scores[~np.isnan(scores)]
     return float(scored.mean()) if scored.size else float("nan")
 
 
-def _edges(labels: NDArray, counted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _edges(labels: NDArray[Any], counted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels that count and have a 4-neighbour that counts and belongs to another class."""
     edges = np.zeros(labels.shape, bool)
     for axis in (0, 1):

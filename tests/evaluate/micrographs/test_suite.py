@@ -6,7 +6,7 @@ from PIL import Image
 
 from patchfield.errors import LabelError
 from patchfield.evaluate import labelled_sets
-from patchfield.evaluate.suite import LABEL_FREE, EvaluationSettings, evaluate
+from patchfield.evaluate.micrographs.suite import LABEL_FREE, EvaluationSettings, evaluate
 from patchfield.testing.backbones import GreyLevels
 
 QUICK = EvaluationSettings(sampling="fast", pixels=(5, 50), cluster_factors=(1, 4), neighbours=5, patch=4, seeds=2)

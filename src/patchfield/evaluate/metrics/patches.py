@@ -1,4 +1,4 @@
-"""A regular grid of patches over a field, for the protocols that compare patches instead of pixels."""
+"""A regular grid of patches over an image, for the protocols that compare patches instead of pixels."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from torch.nn.functional import interpolate
 
 from patchfield.errors import FieldError
-from patchfield.field import FeatureField
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,17 @@ class PatchGrid:
         Of the image.
     side : int
         Of a patch, in pixels.
+
+    Raises
+    ------
+    FieldError
+        The image is smaller than a patch.
+
+    Examples
+    --------
+    >>> grid = PatchGrid((6, 9), 4)
+    >>> grid.count, grid.centres()
+    ((1, 2), (array([2, 2]), array([2, 6])))
     """
 
     shape: tuple[int, int]
@@ -38,10 +48,10 @@ class PatchGrid:
         """Patches along the rows and columns."""
         return self.shape[0] // self.side, self.shape[1] // self.side
 
-    def features(self, field: FeatureField) -> NDArray[np.float32]:
-        """Features at the centre pixel of each patch, row by row: (patches, channels)."""
+    def centres(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows and columns of the centre pixel of each patch, row by row: (patches,) each."""
         rows, columns = np.indices(self.count).reshape(2, -1) * self.side + self.side // 2
-        return field.sample(rows, columns)
+        return rows, columns
 
     def soft_labels(self, truth: ArrayLike, values: ArrayLike) -> NDArray[np.float32]:
         """Share of each class among the labelled pixels of each patch.
@@ -61,9 +71,9 @@ class PatchGrid:
         truth = np.asarray(truth)[: rows * self.side, : columns * self.side]
         patch = np.indices(truth.shape) // self.side
         order = np.argsort(values)
-        place = np.clip(np.searchsorted(values, truth, sorter=order), 0, len(values) - 1)
-        known = values[order[place]] == truth
-        cell = (patch[0] * columns + patch[1]) * len(values) + order[place]
+        index = order[np.clip(np.searchsorted(values, truth, sorter=order), 0, len(values) - 1)]
+        known = values[index] == truth
+        cell = (patch[0] * columns + patch[1]) * len(values) + index
         counts = np.bincount(cell[known], minlength=rows * columns * len(values)).reshape(rows * columns, -1)
         labelled = counts.sum(1, keepdims=True)
         return np.divide(counts, labelled, out=np.zeros(counts.shape, np.float32), where=labelled > 0)

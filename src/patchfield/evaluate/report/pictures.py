@@ -2,25 +2,28 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from patchfield.atomic import atomic_path
 from patchfield.backbones.base import Backbone
 from patchfield.errors import PatchfieldError
-from patchfield.evaluate import LabelledSet
-from patchfield.evaluate.labelled import labels_of
+from patchfield.evaluate.micrographs.labelled import LabelledSet, labels_of
 from patchfield.explore import PrincipalComponents
 from patchfield.images import model_image, read_image
 from patchfield.pipeline import extract
 
-_PANEL = 320
+_PANEL, _GAP, _TITLE = 320, 8, 20
+"""Longest side of a panel, space between panels and height of their titles, in pixels."""
+
+Curves = dict[str, tuple[list[float], list[float]]]
+"""Names of numbers in a training log to their steps and values."""
+
 _NOT_CURVES = {"step", "seconds_left"}
 
 
@@ -44,33 +47,30 @@ def pca_pictures(
     list of Path
         ``pca_SET.png`` for each set.
     """
-    return [_pca_picture(backbones, each, Path(folder) / f"pca_{each.name}.png", sampling) for each in sets]
+    return [
+        _pca_picture(backbones, labelled, Path(folder) / f"pca_{labelled.name}.png", sampling) for labelled in sets
+    ]
 
 
-def curves_picture(log: str | Path, path: str | Path) -> Path:
+def curves_picture(curves: Curves, path: str | Path) -> Path:
     """Plot every number in a training log over the steps, one small panel each.
 
     Parameters
     ----------
-    log : path
-        JSON lines, each an object with ``step`` and numbers; other lines and values are passed over.
+    curves : dict of str to (list of float, list of float)
+        Of :func:`read_curves`.
     path : path
         PNG file to write.
-
-    Raises
-    ------
-    PatchfieldError
-        The log cannot be read or holds no numbers by step.
     """
-    curves = read_curves(log)
-    if not curves:
-        raise PatchfieldError(f"{log} holds no line with a step and numbers: give the JSON-lines log of a training.")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     columns = min(3, len(curves))
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(4 * columns, 2.6 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    for place, (name, (steps, values)) in enumerate(sorted(curves.items()), start=1):
-        axes = figure.add_subplot(rows, columns, place)
+    for index, (name, (steps, values)) in enumerate(sorted(curves.items()), start=1):
+        axes = figure.add_subplot(rows, columns, index)
         axes.plot(steps, values, linewidth=1)
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=7)
@@ -81,13 +81,29 @@ def curves_picture(log: str | Path, path: str | Path) -> Path:
     return path
 
 
-def read_curves(log: str | Path) -> dict[str, tuple[list[float], list[float]]]:
-    """Steps and values of every number in a JSON-lines log; nested objects by ``outer/inner``."""
+def read_curves(log: str | Path) -> Curves:
+    """Steps and values of every number in the log of a training; nested objects by ``outer/inner``.
+
+    Parameters
+    ----------
+    log : path
+        JSON lines, each an object with ``step`` and numbers; other lines and values are passed over.
+
+    Raises
+    ------
+    PatchfieldError
+        The log cannot be read or holds no numbers by step, or matplotlib, which draws them, is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise PatchfieldError(
+            "curves of a training are drawn by matplotlib: install it with `pip install 'napari-patchfield[training]'`, "
+            "or leave out the log."
+        )
     try:
         lines = Path(log).read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise PatchfieldError(f"the training log {log} cannot be read ({error.strerror}).") from error
-    curves: dict[str, tuple[list[float], list[float]]] = {}
+    curves: Curves = {}
     for line in lines:
         entry = _object(line)
         step = entry.get("step")
@@ -97,6 +113,8 @@ def read_curves(log: str | Path) -> dict[str, tuple[list[float], list[float]]]:
             steps, values = curves.setdefault(name, ([], []))
             steps.append(step)
             values.append(value)
+    if not curves:
+        raise PatchfieldError(f"{log} holds no line with a step and numbers: give the JSON-lines log of a training.")
     return curves
 
 
@@ -127,17 +145,24 @@ def _pca_picture(backbones: Mapping[str, Backbone], labelled: LabelledSet, path:
     for name, backbone in backbones.items():
         field = extract(pixels, backbone, sampling)
         panels[f"PCA, {name}"] = PrincipalComponents.fit(field).rgb(field)
-    height, width = seen.shape[:2]
-    figure = Figure(figsize=(2.6 * len(panels), 2.6 * height / width + 0.3), layout="constrained")
-    FigureCanvasAgg(figure)
-    for place, (title, panel) in enumerate(panels.items(), start=1):
-        axes = figure.add_subplot(1, len(panels), place)
-        axes.imshow(_shrunk(panel))
-        axes.set_title(title, fontsize=8)
-        axes.set_axis_off()
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+        _side_by_side({title: _shrunk(panel) for title, panel in panels.items()}).save(temporary)
     return path
+
+
+def _side_by_side(panels: Mapping[str, Image.Image]) -> Image.Image:
+    """Panels of one size in a row on white, each below its title."""
+    first = next(iter(panels.values()))
+    width, height = first.width + _GAP, first.height + _TITLE + _GAP
+    whole = Image.new("RGB", (len(panels) * width + _GAP, height + _GAP), "white")
+    draw, font = ImageDraw.Draw(whole), ImageFont.load_default(12)
+    for index, (title, panel) in enumerate(panels.items()):
+        left = _GAP + index * width
+        while len(title) > 1 and font.getlength(title) > first.width:
+            title = title.removesuffix("…")[:-1] + "…"
+        draw.text((left, _GAP // 2), title, "black", font)
+        whole.paste(panel, (left, _TITLE + _GAP // 2))
+    return whole
 
 
 def _coloured(labels: NDArray[Any]) -> NDArray[np.float32]:
@@ -149,8 +174,9 @@ def _coloured(labels: NDArray[Any]) -> NDArray[np.float32]:
     return colours[np.searchsorted(values, labels)]
 
 
-def _shrunk(panel: NDArray[np.float32]) -> NDArray[np.uint8]:
-    height, width = panel.shape[:2]
-    scale = min(1.0, _PANEL / max(height, width))
-    picture = Image.fromarray((np.clip(panel, 0, 1) * 255).astype(np.uint8))
-    return np.asarray(picture.resize((max(1, round(width * scale)), max(1, round(height * scale)))))
+def _shrunk(panel: NDArray[np.float32]) -> Image.Image:
+    """A picture (H, W, 1 or 3) of values 0 to 1, at most as large as a panel."""
+    colours = np.broadcast_to(np.clip(panel, 0, 1), (*panel.shape[:2], 3))
+    picture = Image.fromarray((colours * 255).astype(np.uint8))
+    picture.thumbnail((_PANEL, _PANEL))
+    return picture
