@@ -13,7 +13,6 @@ command again to go on after an interruption.
 import argparse
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,12 +27,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.backbones.filters import FilterBank
-from patchfield.evaluate.micrographs import labelled_sets
-from patchfield.evaluate.micrographs.suite import EvaluationSettings
+from patchfield.evaluate.micrographs import EvaluationSettings, labelled_sets
+from patchfield.evaluate.report import compare
 from training.augment import AugmentSettings
 from training.collection import Collection, image_files, open_collection
 from training.crops import CropSettings
-from training.evaluate import compare
 from training.schedules import cosine
 from training.tiles import StepSampler, Tiles, TileSettings, tile_loader
 
@@ -64,15 +62,12 @@ def main() -> None:
     runs["learning rate 0"] = [*still, "--seed", "0"]
     runs["shuffled targets"] = [*rate, "--seed", "0", "--loss.shuffled_targets", "true"]
     trained = {name: post_train(name, flags, initial, arguments) for name, flags in runs.items()}
-    first, *others = trained
     report = compare(
-        initial,
-        trained[first],
+        {"before": initial, **trained},
         labelled_sets(arguments.labels),
-        replace(EvaluationSettings(), sampling="fast", pixels=(10, 100), cluster_factors=(1, 4), seeds=3),
-        others={name: trained[name] for name in others},
+        EvaluationSettings("fast", pixels=(10, 100), cluster_factors=(1, 4), seeds=3),
         output=arguments.output / "report",
-        log=trained[first].parent / "metrics.jsonl",
+        log=trained["seed 0"].parent / "metrics.jsonl",
     )
     Console().print(Markdown(report.table()))
 

@@ -33,8 +33,8 @@ from sklearn.preprocessing import StandardScaler
 
 from patchfield import LinearProbe
 from patchfield.errors import LabelError
-from patchfield.evaluate.micrographs import LabelledImage, LabelledSet, labelled_sets, labels_of
 from patchfield.evaluate.metrics import mean_iou
+from patchfield.evaluate.micrographs import LabelledImage, LabelledSet, labelled_sets, labels_of
 from patchfield.field import FeatureRecipe
 from patchfield.images import ImageSettings, model_image, read_image
 from patchfield.pipeline import Extractor

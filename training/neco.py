@@ -85,10 +85,11 @@ def _preset(arguments: Sequence[str]) -> Preset:
 
 def _evaluate(settings: RunSettings, labels: Path, teacher: Path, console: Console) -> None:
     """Compare the trained teacher with the backbone that it started from."""
-    from training.evaluate import compare
+    from patchfield.evaluate.report import compare
 
     folder = Path(settings.output) / "evaluation"
-    report = compare(settings.init, teacher, labels, output=folder, log=Path(settings.output) / METRICS)
+    backbones = {"before": settings.init, "after": teacher}
+    report = compare(backbones, labels, output=folder, log=Path(settings.output) / METRICS)
     console.print(Markdown(report.table()))
     console.print(f"Written: {folder}", highlight=False, soft_wrap=True)
 

@@ -61,6 +61,18 @@ def test_a_constant_image_has_no_components_but_a_picture(vit):
     assert np.isfinite(PrincipalComponents.fit(flat).rgb(flat)).all()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("image", [np.ones((1, 1)), np.ones((1, 2)), np.full((30, 30), 7.0)])
+def test_images_without_any_variation_are_shown_in_silence(image):
+    flat = extract(image, "filters")
+    components = PrincipalComponents.fit(flat)
+    assert np.isfinite(components.rgb(flat)).all()
+    assert not components.explained.any()
+    assert np.isfinite(Similarity.from_field(flat).to_pixel(0, 0)).all()
+    if flat.shape != (1, 1):
+        assert Clusters.fit(flat, 2).assign(flat).max() == 1
+
+
 def test_clusters_are_the_nearest_centres(field, standardised):
     found = Clusters.fit(field, 5, samples=10**6).assign(field)
     reference = KMeans(5, n_init=1, random_state=0).fit(standardised).labels_.reshape(field.shape)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
+from patchfield.cli.compare import compare
 from patchfield.errors import PatchfieldError
 
 if TYPE_CHECKING:
@@ -153,6 +154,9 @@ def evaluate(
     show_table("Agreement with the masks", *score_table(scores))
     if output is not None:
         write_scores(output, scores)
+
+
+app.command()(compare)
 
 
 @app.command()

@@ -94,7 +94,8 @@ class Clusters:
         """Number of the nearest centre of every pixel, from 1: (h, w) uint8, uint16 for more than 255 clusters."""
         index = field.argmax(self.weights, self.bias, region)
         numbers = np.arange(1, self.weights.shape[1] + 1)
-        return numbers.astype(np.min_scalar_type(numbers[-1]))[index]
+        labels: NDArray[Any] = numbers.astype(np.min_scalar_type(numbers[-1]))[index]
+        return labels
 
 
 def _centres(values: NDArray[np.float64], count: int, seed: int) -> NDArray[np.float64]:

@@ -68,4 +68,5 @@ class Similarity:
         length = np.linalg.norm(feature)
         direction = (feature / length if length > 0 else feature)[:, None]
         products = self.field.project(*self.standard.fold(direction, np.zeros(1)))[0]
-        return np.clip(products / np.maximum(self.lengths, 1e-6), -1, 1)
+        cosine: NDArray[np.float32] = np.clip(products / np.maximum(self.lengths, 1e-6), -1, 1)
+        return cosine

@@ -54,9 +54,7 @@ class Standard:
         return raw.astype(np.float32), (bias - self.mean @ raw).astype(np.float32)
 
 
-def sample_pixels(
-    fields: FeatureField | Sequence[FeatureField], count: int, seed: int = 0
-) -> NDArray[np.float32]:
+def sample_pixels(fields: FeatureField | Sequence[FeatureField], count: int, seed: int = 0) -> NDArray[np.float32]:
     """Features of about `count` random pixels, as many from each field, (n, channels) float32.
 
     Raises

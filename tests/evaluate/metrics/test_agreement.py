@@ -5,7 +5,7 @@ import pytest
 import sklearn.metrics
 
 from patchfield.errors import LabelError
-from patchfield.evaluate import (
+from patchfield.evaluate.metrics import (
     class_iou,
     confusion_matrix,
     mean_iou,
@@ -26,10 +26,10 @@ def random_labels(request):
 
 
 @pytest.mark.parametrize("random_labels", range(5), indirect=True)
-@pytest.mark.parametrize("ignore", [0, 200, None])
+@pytest.mark.parametrize("ignore", [0, 200, None, (0, 200)])
 def test_matches_scikit_learn(random_labels, ignore):
     prediction, truth = random_labels
-    counted = np.ones(truth.shape, bool) if ignore is None else truth != ignore
+    counted = ~np.isin(truth, [] if ignore is None else ignore)
     values = np.unique(np.concatenate([truth[counted], prediction[counted]]))
     confusion = confusion_matrix(prediction, truth, ignore=ignore)
     pair = truth[counted], prediction[counted]
@@ -76,3 +76,9 @@ def test_refuses_what_would_flatter():
         confusion_matrix([1, 1], [1, 2], values=[1])
     with pytest.raises(LabelError, match="shape"):
         mean_iou(np.ones((2, 3)), np.ones((3, 2)))
+
+
+def test_numbers_of_objects_are_refused_before_they_fill_the_memory():
+    objects = np.arange(60_000).reshape(200, 300)
+    with pytest.raises(LabelError, match="numbers of objects"):
+        confusion_matrix(objects, objects)

@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 
 from patchfield.errors import PatchfieldError
-from patchfield.evaluate import paired_bootstrap
+from patchfield.evaluate.metrics import paired_bootstrap
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from patchfield.errors import LabelError
-from patchfield.evaluate import boundary_f, mean_boundary_f
+from patchfield.evaluate.metrics import boundary_f, mean_boundary_f
 
 
 def square(size, start, stop):

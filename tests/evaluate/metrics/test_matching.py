@@ -3,7 +3,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from patchfield.evaluate import (
+from patchfield.evaluate.metrics import (
     class_iou,
     confusion_matrix,
     contingency_table,

@@ -17,7 +17,7 @@ def test_soft_label_is_the_histogram_of_labelled_pixels():
 
 def test_features_come_from_the_centres(field_of):
     positions = np.moveaxis(np.indices((16, 23)), 0, -1)
-    centres = PatchGrid((16, 23), 5).features(field_of(positions))
+    centres = field_of(positions).sample(*PatchGrid((16, 23), 5).centres())
     np.testing.assert_array_equal(centres, [[r, c] for r in (2, 7, 12) for c in (2, 7, 12, 17)])
 
 

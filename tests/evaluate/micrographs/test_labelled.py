@@ -3,8 +3,7 @@ import pytest
 from PIL import Image
 
 from patchfield.errors import LabelError
-from patchfield.evaluate import labelled_sets
-from patchfield.evaluate.micrographs import labels_of
+from patchfield.evaluate.micrographs import labelled_sets, labels_of
 
 
 def write(path, values=1, shape=(6, 8)):
@@ -37,7 +36,7 @@ def test_layouts_and_split(folder):
     assert [image.name for image in tissue.train] == ["0", "1", "2"]
     assert alloy.test[0].truth.name == "mask_b.png"
     assert alloy.test[1].truth.name == "strokes_c.png"
-    assert [image.name for image in labelled_sets(folder, most=5)[1].images] == ["0", "2", "4", "6", "8"]
+    assert [image.name for image in labelled_sets(folder, max_images=5)[1].images] == ["0", "2", "4", "6", "8"]
     assert labelled_sets(folder / "alloy") == (alloy,)
 
 
@@ -63,7 +62,7 @@ def test_refusals_say_what_to_do(folder, tmp_path):
 
 
 def test_the_reference_sets_are_found(shared):
-    sets = {each.name: each for each in labelled_sets(shared / "data", most=6)}
+    sets = {each.name: each for each in labelled_sets(shared / "data", max_images=6)}
     assert len(sets) == 10
     assert [len(sets["nuclei_fluorescence"].train), len(sets["nuclei_fluorescence"].test)] == [2, 4]
     assert all(image.mask and image.strokes for each in sets.values() for image in each.images)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from patchfield.evaluate import position_predictability
+from patchfield.evaluate.micrographs import position_predictability
 
 
 @pytest.fixture

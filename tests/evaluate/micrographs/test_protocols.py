@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from patchfield.evaluate import mean_iou
+from patchfield.evaluate.metrics import mean_iou
 from patchfield.evaluate.micrographs.protocols import Example, drawn_pixels, linear_probe, overclustering, retrieval
 
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from patchfield.errors import LabelError
-from patchfield.evaluate import labelled_sets
-from patchfield.evaluate.micrographs.suite import LABEL_FREE, EvaluationSettings, evaluate
+from patchfield.evaluate.micrographs import EvaluationSettings, evaluate, labelled_sets
+from patchfield.evaluate.micrographs.suite import LABEL_FREE
 from patchfield.testing.backbones import GreyLevels
 
 QUICK = EvaluationSettings(sampling="fast", pixels=(5, 50), cluster_factors=(1, 4), neighbours=5, patch=4, seeds=2)
@@ -47,7 +47,7 @@ def test_every_measure_tells_a_seeing_backbone_from_a_blind_one(evaluations):
     for measure in seeing.measures():
         if measure == LABEL_FREE:
             continue
-        means = [np.mean(list(each.of(measure).values())) for each in (seeing, blind)]
+        means = [np.mean(list(each.image_means(measure).values())) for each in (seeing, blind)]
         assert means[0] > means[1] + 0.15, measure
         assert 0 <= means[1] < means[0] <= 1, measure
 
@@ -71,13 +71,13 @@ def test_what_is_measured(evaluations, folder):
         "retrieval, 5 neighbours",
         LABEL_FREE,
     ]
-    assert set(seeing.of("retrieval, 5 neighbours")) == {
+    assert set(seeing.image_means("retrieval, 5 neighbours")) == {
         ("alloy", "1"),
         ("alloy", "2"),
         ("alloy", "3"),
         ("tissue", "1"),
     }
-    assert {dataset for dataset, _ in seeing.of("linear probe, strokes")} == {"alloy"}
+    assert {dataset for dataset, _ in seeing.image_means("linear probe, strokes")} == {"alloy"}
     assert set(seeing.class_iou["alloy"]["linear probe, full masks"]) == {1, 2, 3}
     assert {len(score.values) for score in seeing.scores if "pixels" in score.measure} == {2}
     assert all(seconds > 0 for seconds in seeing.seconds.values())

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from patchfield.errors import PatchfieldError
-from training.report_pictures import curves_picture, read_curves
+from patchfield.evaluate.report.pictures import curves_picture, read_curves
 
 
 def test_curves_are_read_from_any_json_lines(tmp_path):
@@ -15,7 +15,7 @@ def test_curves_are_read_from_any_json_lines(tmp_path):
     log.write_text("\n".join([json.dumps({"config": {"lr": 1}}), *lines, '{"step": 3, "lo']))
     curves = read_curves(log)
     assert curves == {"loss": ([0, 1, 2], [4.0, 3.0, 2.0]), "monitors/rank": ([0, 1, 2], [10.0, 11.0, 12.0])}
-    with Image.open(curves_picture(log, tmp_path / "curves.png")) as picture:
+    with Image.open(curves_picture(curves, tmp_path / "curves.png")) as picture:
         assert np.asarray(picture).std() > 0
 
 
@@ -24,4 +24,4 @@ def test_logs_without_numbers_are_refused(tmp_path):
         read_curves(tmp_path / "missing.jsonl")
     (tmp_path / "empty.jsonl").write_text("hello\n[1]\n")
     with pytest.raises(PatchfieldError, match="no line with a step"):
-        curves_picture(tmp_path / "empty.jsonl", tmp_path / "curves.png")
+        read_curves(tmp_path / "empty.jsonl")

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from patchfield.evaluate import LabelledImage, LabelledSet
-from patchfield.evaluate.micrographs.suite import LABEL_FREE, Evaluation, EvaluationSettings, Score
-from training.report import Report, markdown_table, write_report
+from patchfield.evaluate.micrographs import Evaluation, EvaluationSettings, ImageScore, LabelledImage, LabelledSet
+from patchfield.evaluate.micrographs.suite import LABEL_FREE
+from patchfield.evaluate.report import Report, write_report
+from patchfield.evaluate.report.tables import markdown_table
 
 STROKES = "linear probe, strokes"
 
@@ -41,8 +42,8 @@ def report_of(sets):
             evaluation = Evaluation(name, name, f"print-{name}", seconds={"extraction": 1.0})
             for (dataset, image), value in base.items():
                 moved = value + (shift + noise[dataset, image] if shift is not None else 0)
-                evaluation.scores.append(Score(dataset, image, STROKES, (moved - 0.01, moved + 0.01)))
-                evaluation.scores.append(Score(dataset, image, LABEL_FREE, (0.5,)))
+                evaluation.scores.append(ImageScore(dataset, image, STROKES, (moved - 0.01, moved + 0.01)))
+                evaluation.scores.append(ImageScore(dataset, image, LABEL_FREE, (0.5,)))
             evaluations.append(evaluation)
         return Report(EvaluationSettings(), sets, tuple(evaluations))
 
@@ -64,7 +65,7 @@ def test_verdicts(report_of, shift, verdict):
 def test_means_are_of_sets_not_of_images(report_of):
     report = report_of(before=None, after=0.1)
     change = report.changes(report.evaluations[1])[0]
-    scores = report.evaluations[0].of(STROKES)
+    scores = report.evaluations[0].image_means(STROKES)
     by_set = [np.mean([value for (dataset, _), value in scores.items() if dataset == name]) for name in "ab"]
     assert change.before == pytest.approx(np.mean(by_set))
     assert change.after - change.before == pytest.approx(change.difference.mean)

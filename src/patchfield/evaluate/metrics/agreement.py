@@ -160,7 +160,7 @@ def class_iou(confusion: ArrayLike) -> NDArray[np.float64]:
     confusion = np.asarray(confusion)
     hit = np.diagonal(confusion, axis1=-2, axis2=-1)
     union = confusion.sum(-1) + confusion.sum(-2) - hit
-    return np.divide(hit, union, out=np.full(hit.shape, np.nan), where=union > 0)
+    return _share(hit, union)
 
 
 def mean_iou_of_image(confusion: ArrayLike) -> NDArray[np.float64]:
@@ -179,7 +179,7 @@ def mean_iou_of_image(confusion: ArrayLike) -> NDArray[np.float64]:
     present = confusion.sum(-1) > 0
     total = np.where(present, np.nan_to_num(class_iou(confusion)), 0).sum(-1)
     classes = present.sum(-1)
-    return np.divide(total, classes, out=np.full(classes.shape, np.nan), where=classes > 0)
+    return _share(total, classes)
 
 
 def mean_iou_of_set(confusion: ArrayLike) -> NDArray[np.float64]:
@@ -193,7 +193,8 @@ def mean_iou_of_set(confusion: ArrayLike) -> NDArray[np.float64]:
     -------
     (...) float64
     """
-    return np.nan_to_num(class_iou(confusion)).mean(-1)
+    means: NDArray[np.float64] = np.nan_to_num(class_iou(confusion)).mean(-1)
+    return means
 
 
 def mean_iou(prediction: ArrayLike, truth: ArrayLike, ignore: Ignored = 0) -> float:
@@ -232,7 +233,14 @@ def pixel_accuracy(confusion: ArrayLike) -> NDArray[np.float64]:
     """
     confusion = np.asarray(confusion)
     right, total = np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1))
-    return np.divide(right, total, out=np.full(np.shape(total), np.nan), where=total > 0)
+    return _share(right, total)
+
+
+def _share(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
+    """Quotients, NaN where the whole is nothing."""
+    whole = np.asarray(whole)
+    quotient: NDArray[np.float64] = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return quotient
 
 
 def _positions(values: NDArray[Any], listed: ArrayLike, what: str) -> NDArray[np.int64]:

@@ -115,9 +115,12 @@ def _strata(difference: NDArray[np.float64], groups: ArrayLike | None) -> list[N
     return [difference[groups == group] for group in np.unique(groups)]
 
 
-def _resampled_means(values: NDArray[np.float64], resamples: int, generator: np.random.Generator) -> NDArray[np.float64]:
+def _resampled_means(
+    values: NDArray[np.float64], resamples: int, generator: np.random.Generator
+) -> NDArray[np.float64]:
     """Expanded means of resamples; their counts are multinomial, which needs no (resamples, n) index array."""
     count, mean = values.size, values.mean()
     counts = generator.multinomial(count, np.full(count, 1 / count), size=resamples)
     expansion = np.sqrt(count / max(1, count - 1))
-    return mean + expansion * (counts @ (values - mean)) / count
+    means: NDArray[np.float64] = mean + expansion * (counts @ (values - mean)) / count
+    return means

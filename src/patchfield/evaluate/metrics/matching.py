@@ -54,7 +54,7 @@ def match_by_precision(contingency: ArrayLike) -> NDArray[np.int64]:
     array([0, 1, 0, 1])
     """
     contingency = np.asarray(contingency, np.int64)
-    match = contingency.argmax(0)
+    match: NDArray[np.int64] = contingency.argmax(0)
     match[contingency.sum(0) == 0] = contingency.sum(1).argmax()
     return match
 
@@ -93,9 +93,11 @@ def matched_confusion(contingency: ArrayLike, match: ArrayLike) -> NDArray[np.in
            [ 0, 11]])
     """
     contingency, match = np.asarray(contingency, np.int64), np.asarray(match)
-    return contingency @ np.eye(contingency.shape[-2], dtype=np.int64)[match]
+    confusion: NDArray[np.int64] = contingency @ np.eye(contingency.shape[-2], dtype=np.int64)[match]
+    return confusion
 
 
 def _pair_iou(contingency: NDArray[np.int64]) -> NDArray[np.float64]:
     union = contingency.sum(1, keepdims=True) + contingency.sum(0, keepdims=True) - contingency
-    return np.divide(contingency, union, out=np.zeros(contingency.shape), where=union > 0)
+    iou: NDArray[np.float64] = np.divide(contingency, union, out=np.zeros(contingency.shape), where=union > 0)
+    return iou

@@ -76,7 +76,10 @@ class PatchGrid:
         cell = (patch[0] * columns + patch[1]) * len(values) + index
         counts = np.bincount(cell[known], minlength=rows * columns * len(values)).reshape(rows * columns, -1)
         labelled = counts.sum(1, keepdims=True)
-        return np.divide(counts, labelled, out=np.zeros(counts.shape, np.float32), where=labelled > 0)
+        shares: NDArray[np.float32] = np.divide(
+            counts, labelled, out=np.zeros(counts.shape, np.float32), where=labelled > 0
+        )
+        return shares
 
     def upsample(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of the patches at every pixel, bilinear between their centres: (patches, K) -> (K, H, W)."""

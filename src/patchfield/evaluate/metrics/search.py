@@ -30,7 +30,7 @@ def nearest(queries: Tensor, memory: Tensor, count: int) -> tuple[Tensor, Tensor
     (tensor([[1.]]), tensor([[0]]))
     """
     count = min(count, len(memory))
-    found = [_nearest_of_block(block, memory, count) for block in queries.split(_QUERIES_AT_ONCE)]
+    found = [_nearest_of_block(block, memory, count) for block in torch.split(queries, _QUERIES_AT_ONCE)]
     products, index = zip(*found, strict=True)
     return torch.cat(products), torch.cat(index)
 
@@ -59,7 +59,7 @@ def vote(queries: Tensor, memory: Tensor, labels: Tensor, neighbours: int, tempe
     tensor([[1., 0.]])
     """
     votes = []
-    for block in queries.split(_QUERIES_AT_ONCE):
+    for block in torch.split(queries, _QUERIES_AT_ONCE):
         cosine, index = nearest(block, memory, neighbours)
         weights = (cosine / temperature).softmax(dim=1)
         votes.append((weights[..., None] * labels[index].float()).sum(1))

@@ -70,7 +70,9 @@ class LabelledSet:
         return digest.hexdigest()[:16]
 
 
-def labelled_sets(folder: str | Path, train_share: float = 1 / 3, max_images: int | None = None) -> tuple[LabelledSet, ...]:
+def labelled_sets(
+    folder: str | Path, train_share: float = 1 / 3, max_images: int | None = None
+) -> tuple[LabelledSet, ...]:
     """Find the labelled images of a folder and split each set by image.
 
     Three layouts are known: ``image_NAME.*`` with ``mask_NAME.*`` and/or ``strokes_NAME.*`` in one folder; folders

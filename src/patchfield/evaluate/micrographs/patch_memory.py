@@ -16,9 +16,9 @@ from patchfield.field import FeatureField
 class PatchMemory:
     """A memory of labelled patches that segments fields without training.
 
-    Dense retrieval after Balazevic et al. (NeurIPS 2023), with an exact search and no matching of predicted to true classes:
-    the label of a patch is the weighted mean of the soft labels of its `neighbours` most similar patches by cosine,
-    with weights ``softmax(cosine / temperature)``; pixels follow by bilinear interpolation and argmax.
+    Dense retrieval after Balazevic et al. (NeurIPS 2023), with an exact search and no matching of predicted to true
+    classes: the label of a patch is the weighted mean of the soft labels of its `neighbours` most similar patches by
+    cosine, with weights ``softmax(cosine / temperature)``; pixels follow by bilinear interpolation and argmax.
 
     Parameters
     ----------
@@ -71,7 +71,8 @@ class PatchMemory:
         """Label values (H, W) of a field."""
         grid = PatchGrid(field.shape, self.patch)
         scores = self.vote(field.sample(*grid.centres()))
-        return self.values[grid.upsample(scores).argmax(0)]
+        labels: NDArray[Any] = self.values[grid.upsample(scores).argmax(0)]
+        return labels
 
     def vote(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Soft labels (n, K) of patches with the given features (n, channels)."""
@@ -87,5 +88,6 @@ class PatchMemory:
 
 def _normalised(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows of unit length; a row of zeros stays."""
-    length = np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return (features / length).astype(np.float32, copy=False)
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = features / np.maximum(length, np.finfo(np.float32).tiny).astype(np.float32)
+    return unit

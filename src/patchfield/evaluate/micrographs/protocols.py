@@ -134,8 +134,9 @@ def retrieval(
 
 def classes_of(examples: Sequence[Example]) -> Labels:
     """The class values that occur in the truth, ascending."""
-    values: Labels = np.unique(np.concatenate([np.unique(example.truth) for example in examples]))
-    return values[values != 0]
+    values = np.unique(np.concatenate([np.unique(example.truth) for example in examples]))
+    classes: Labels = values[values != 0]
+    return classes
 
 
 def _classes_of_clusters(clusters: Sequence[Labels], examples: Sequence[Example], count: int) -> Labels:

@@ -60,7 +60,8 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
 
 def squashed(size: int) -> Transform:
     """Resize to a square whatever the aspect: images bilinear and antialiased, masks to the nearest."""
-    return v2.Resize((size, size), antialias=True)
+    transform: Transform = v2.Resize((size, size), antialias=True)
+    return transform
 
 
 def batches(crops: Crops, size: int, workers: int, shuffle_seed: int | None = None) -> DataLoader[Any]:

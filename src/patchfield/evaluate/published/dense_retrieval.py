@@ -16,9 +16,9 @@ from torchvision.transforms import v2
 from patchfield.backbones.base import Backbone
 from patchfield.evaluate.metrics import confusion_matrix, mean_iou_of_set
 from patchfield.evaluate.metrics.patches import PatchGrid
+from patchfield.evaluate.metrics.search import vote
 from patchfield.evaluate.published.crops import Crops, Track, batches, encoded_batches, patch_of, silently, squashed
 from patchfield.evaluate.published.datasets import IGNORED, Benchmark
-from patchfield.evaluate.metrics.search import vote
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class LinearSegmentation:
                     continue
                 loss = cross_entropy(head(features), truth, ignore_index=benchmark.ignore)
                 optimiser.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimiser.step()
             schedule.step()
             confusion = sum(

@@ -51,7 +51,7 @@ def compare(
     >>> import tempfile
     >>> import numpy as np
     >>> from PIL import Image
-    >>> mask = np.kron([[1, 2], [2, 1]], np.ones((32, 32), np.uint8))
+    >>> mask = np.kron([[1, 2], [2, 1]], np.ones((32, 32))).astype(np.uint8)
     >>> settings = EvaluationSettings("fast", pixels=(5,), cluster_factors=(1,), seeds=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for name in "ab":

@@ -47,9 +47,7 @@ def pca_pictures(
     list of Path
         ``pca_SET.png`` for each set.
     """
-    return [
-        _pca_picture(backbones, labelled, Path(folder) / f"pca_{labelled.name}.png", sampling) for labelled in sets
-    ]
+    return [_pca_picture(backbones, labelled, Path(folder) / f"pca_{labelled.name}.png", sampling) for labelled in sets]
 
 
 def curves_picture(curves: Curves, path: str | Path) -> Path:
@@ -96,8 +94,8 @@ def read_curves(log: str | Path) -> Curves:
     """
     if find_spec("matplotlib") is None:
         raise PatchfieldError(
-            "curves of a training are drawn by matplotlib: install it with `pip install 'napari-patchfield[training]'`, "
-            "or leave out the log."
+            "curves of a training are drawn by matplotlib: install it with "
+            "`pip install 'napari-patchfield[training]'`, or leave out the log."
         )
     try:
         lines = Path(log).read_text(encoding="utf-8").splitlines()

@@ -123,7 +123,8 @@ class Report:
         return (
             "# Evaluation\n\n"
             f"Backbones: {names}.  \n"
-            f"Data: {len(self.sets)} set(s), labels of {train} images to learn from, {test} other images to score.{unlabelled}  \n"
+            f"Data: {len(self.sets)} set(s), labels of {train} images to learn from, {test} other images to score."
+            f"{unlabelled}  \n"
             f"Sampling {self.settings.sampling}, {self.settings.seeds} seeds. Scores are taken at the full resolution "
             "of the masks and averaged over the test images of a set, then over sets; mIoU is over the classes in an "
             "image's mask. About one in twenty intervals excludes zero where nothing has changed: read the rows "

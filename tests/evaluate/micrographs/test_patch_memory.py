@@ -4,15 +4,16 @@ from scipy.special import softmax
 from sklearn.neighbors import NearestNeighbors
 
 from patchfield.errors import LabelError
-from patchfield.evaluate import PatchMemory, mean_iou
+from patchfield.evaluate.metrics import mean_iou
 from patchfield.evaluate.metrics.patches import PatchGrid
+from patchfield.evaluate.micrographs.patch_memory import PatchMemory
 
 
 def test_a_memory_finds_itself(field_of, features_of, phases):
     field = field_of(features_of(phases, noise=3.0))
     retrieval = PatchMemory(neighbours=1, patch=8).fit([(field, phases)])
     grid = PatchGrid(phases.shape, 8)
-    np.testing.assert_array_equal(retrieval.vote(grid.features(field)), grid.soft_labels(phases, [3, 5, 9]))
+    np.testing.assert_array_equal(retrieval.vote(field.sample(*grid.centres())), grid.soft_labels(phases, [3, 5, 9]))
     assert mean_iou(retrieval.segment(field)[4::8, 4::8], phases[4::8, 4::8]) == 1.0
 
 
@@ -21,9 +22,9 @@ def test_votes_are_those_of_an_exact_search(field_of, features_of, phases):
     partly = phases.copy()
     partly[:20] = 0
     grid = PatchGrid(phases.shape, 4)
-    queries = grid.features(field_of(features_of(phases, noise=2.0, seed=2)))
+    queries = field_of(features_of(phases, noise=2.0, seed=2)).sample(*grid.centres())
     retrieval = PatchMemory(neighbours=9, temperature=0.05, patch=4).fit([(train, partly)])
-    memory, soft = grid.features(train), grid.soft_labels(partly, [3, 5, 9])
+    memory, soft = train.sample(*grid.centres()), grid.soft_labels(partly, [3, 5, 9])
     memory, soft = memory[soft.any(1)], soft[soft.any(1)]
     distance, nearest = NearestNeighbors(n_neighbors=9, metric="cosine").fit(memory).kneighbors(queries)
     expected = (softmax((1 - distance) / 0.05, axis=1)[..., None] * soft[nearest]).sum(1)
