@@ -206,7 +206,7 @@ def evaluate(
 
 
 def _example(image: LabelledImage, backbone: Backbone, settings: EvaluationSettings) -> Example:
-    features = extract(read_image(image.image).pixels, backbone, settings.sampling)
+    features = extract(read_image(image.image), backbone, settings.sampling)
     strokes = None if image.strokes is None else _counted(image.strokes, features.shape, settings.ignore)
     return Example(image.name, features, _counted(image.truth, features.shape, settings.ignore), strokes)
 

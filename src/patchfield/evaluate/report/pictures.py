@@ -137,11 +137,11 @@ def _numbers(entry: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 def _pca_picture(backbones: Mapping[str, Backbone], labelled: LabelledSet, path: Path, sampling: str) -> Path:
     shown = labelled.test[0]
-    pixels = read_image(shown.image).pixels
-    seen = model_image(pixels).whole()
+    micrograph = read_image(shown.image)
+    seen = model_image(micrograph).whole()
     panels = {shown.name: seen, "labels": _coloured(labels_of(shown.truth, seen.shape[:2]))}
     for name, backbone in backbones.items():
-        field = extract(pixels, backbone, sampling)
+        field = extract(micrograph, backbone, sampling)
         panels[f"PCA, {name}"] = PrincipalComponents.fit(field).rgb(field)
     with atomic_path(path) as temporary:
         _side_by_side({title: _shrunk(panel) for title, panel in panels.items()}).save(temporary)
