@@ -1,5 +1,6 @@
 """Where features come to stand, how crops are put together, and what an extraction does on the way."""
 
+import errno
 from tempfile import TemporaryFile
 
 import numpy as np
@@ -150,6 +151,17 @@ def test_the_tokens_of_a_very_large_image_lie_on_disk(noise, monkeypatch):
     assert len(files) == 4
     assert all(file.closed for file in files)
     np.testing.assert_array_equal(on_disk.dense(), in_memory.dense())
+
+
+def test_a_full_temporary_folder_is_said(noise, monkeypatch):
+    monkeypatch.setattr(grid, "_ON_DISK_FROM", 1000)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(grid.os, "posix_fallocate", full)
+    with pytest.raises(FieldError, match="no room for .* GiB of features .*TMPDIR"):
+        extract(noise, PatchMeans((4, 4, 4)), "fast")
 
 
 def test_unknown_interpolation_is_refused(noise):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from patchfield.errors import FieldError
+from patchfield.field import field as field_module
 from patchfield.field import load_field, save_field
 from patchfield.pipeline import extract
 from patchfield.testing.backbones import PatchMeans
@@ -77,6 +78,24 @@ def test_a_saved_field_is_the_same_field(make_field, tmp_path):
     loaded = load_field(tmp_path / "image.field")
     np.testing.assert_array_equal(loaded.dense(), field.dense())
     assert (loaded.shape, loaded.recipes, loaded.nbytes) == (field.shape, field.recipes, field.nbytes)
+
+
+def test_large_images_are_projected_band_by_band(make_field, monkeypatch):
+    field = make_field("phases(2) * mirrors()")
+    weights = np.random.default_rng(0).standard_normal((field.channels, 3))
+    whole = field.project(weights), field.argmax(weights)
+    monkeypatch.setattr(field_module, "_BAND_PIXELS", 1)
+    monkeypatch.setattr(field_module, "_MIN_BAND_ROWS", 7)
+    np.testing.assert_allclose(field.project(weights), whole[0], atol=1e-5)
+    np.testing.assert_array_equal(field.argmax(weights), whole[1])
+
+
+def test_missing_pixels_are_saved(noise, tmp_path):
+    noise = noise.copy()
+    noise[3, 5] = np.nan
+    field = extract(noise, PatchMeans((4, 4, 3)), "fast")
+    save_field(field, tmp_path / "image.field")
+    np.testing.assert_array_equal(load_field(tmp_path / "image.field").missing, field.missing)
 
 
 def test_more_classes_than_a_byte_holds(make_field):

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import product
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from patchfield.errors import FieldError
 
@@ -49,22 +50,24 @@ class AxisView:
         shift = later.shift - self.shift if later.flip else later.shift + self.shift
         return AxisView(self.flip != later.flip, shift, (self.phase + later.phase) % 1)
 
-    def locate(self, pixels: np.ndarray, size: int) -> np.ndarray:
+    def locate(self, pixels: NDArray[Any], size: int) -> NDArray[Any]:
         """Positions in the view (0 to size - 1) of image pixels along this axis."""
-        return ((size - 1 - pixels if self.flip else pixels) + self.shift) % size
+        positions: NDArray[Any] = ((size - 1 - pixels if self.flip else pixels) + self.shift) % size
+        return positions
 
-    def source(self, positions: np.ndarray, size: int) -> np.ndarray:
+    def source(self, positions: NDArray[Any], size: int) -> NDArray[Any]:
         """Image pixels that stand at `positions` of the view, reflected where they lie outside 0 to size - 1."""
         pixels = (reflect(positions, size) - self.shift) % size
         return size - 1 - pixels if self.flip else pixels
 
 
-def reflect(positions: np.ndarray, size: int) -> np.ndarray:
+def reflect(positions: NDArray[Any], size: int) -> NDArray[Any]:
     """Positions folded into 0 to size - 1 as in a mirror (the edge is not repeated), any number of times."""
     if size == 1:
         return np.zeros_like(positions)
-    folded = positions % (2 * size - 2)
-    return np.minimum(folded, 2 * size - 2 - folded)
+    folded: NDArray[Any] = positions % (2 * size - 2)
+    reflected: NDArray[Any] = np.minimum(folded, 2 * size - 2 - folded)
+    return reflected
 
 
 @dataclass(frozen=True)
@@ -88,20 +91,21 @@ class View:
         rows, columns = (later.columns, later.rows) if self.transpose else (later.rows, later.columns)
         return View(self.rows.then(rows), self.columns.then(columns), self.transpose != later.transpose)
 
-    def apply(self, pixels: np.ndarray) -> np.ndarray:
+    def apply(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """The image (H, W, ...) as this view shows it (phases, which only place the grid, aside)."""
         height, width = pixels.shape[:2]
         rows = self.rows.source(np.arange(height), height)
         columns = self.columns.source(np.arange(width), width)
-        viewed = pixels[rows][:, columns]
+        viewed: NDArray[Any] = pixels[rows][:, columns]
         return viewed.swapaxes(0, 1) if self.transpose else viewed
 
-    def invert(self, viewed: np.ndarray) -> np.ndarray:
+    def invert(self, viewed: NDArray[Any]) -> NDArray[Any]:
         """The image (H, W, ...) of which `viewed` is the view: ``invert(apply(x)) == x``."""
         pixels = viewed.swapaxes(0, 1) if self.transpose else viewed
         height, width = pixels.shape[:2]
         rows = self.rows.locate(np.arange(height), height)
-        return pixels[rows][:, self.columns.locate(np.arange(width), width)]
+        image: NDArray[Any] = pixels[rows][:, self.columns.locate(np.arange(width), width)]
+        return image
 
 
 @dataclass(frozen=True)

@@ -264,9 +264,10 @@ def _lattices(stack: Stack) -> list[NDArray[Any]]:
 
 def _finite(lattice: NDArray[Any], channels: Sequence[int]) -> NDArray[Any]:
     """The finite values of some channels, (n,)."""
-    values = lattice if lattice.ndim == 2 else lattice[..., list(channels)]
+    values: NDArray[Any] = lattice if lattice.ndim == 2 else lattice[..., list(channels)]
     if values.dtype.kind == "f":
-        return values[np.isfinite(values)].astype(np.float64)
+        finite: NDArray[np.float64] = values[np.isfinite(values)].astype(np.float64)
+        return finite
     return values.ravel() if values.dtype.kind != "b" else values.ravel().view(np.uint8)
 
 
@@ -280,4 +281,5 @@ def _stretched(values: NDArray[Any], low: float, high: float) -> NDArray[np.floa
     else:
         exact = 0.5 + 0.5 * np.sign(exact)
     finite = np.nan_to_num(exact, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
-    return np.clip(finite, 0, 1).astype(np.float32, copy=False)
+    stretched: NDArray[np.float32] = np.clip(finite, 0, 1).astype(np.float32, copy=False)
+    return stretched
