@@ -102,3 +102,9 @@ def test_missing_pixels_are_those_without_a_number():
     missing = model_image(image).missing()
     assert np.argwhere(missing).tolist() == [[3, 4]]
     assert model_image(image, ImageSettings(channels=(2,))).missing() is None
+
+
+def test_values_at_the_end_of_what_floats_hold_keep_their_contrast():
+    image = np.array([[-1.7e308, 0.0, 1.7e308]])
+    with np.errstate(all="raise"):
+        np.testing.assert_allclose(model_image(image, ImageSettings("minmax")).whole()[0, :, 0], [0, 0.5, 1], atol=1e-6)

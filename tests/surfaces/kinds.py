@@ -5,7 +5,7 @@ opens it has to say about it: which channels, and what the axes mean where the f
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ class Kind:
     write: Callable[[Path], Path]
     axes: str
     planes: NDArray[np.generic]
-    settings: ImageSettings = ImageSettings()
+    settings: ImageSettings = field(default_factory=ImageSettings)
 
 
 def scene(seed: int = 0, *lengths: int) -> NDArray[np.float64]:

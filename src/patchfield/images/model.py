@@ -275,6 +275,9 @@ def _stretched(values: NDArray[Any], low: float, high: float) -> NDArray[np.floa
     """Values as float32 between 0 (at `low`) and 1 (at `high`)."""
     # 8- and 16-bit numbers are exact in float32; wider types would lose small contrasts on a large offset.
     exact: NDArray[np.floating] = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    if not np.isfinite(high - low):
+        # Limits so far apart that their difference is no number any more: a quarter of everything will do.
+        exact, low, high = exact / 4, low / 4, high / 4
     exact -= low
     if low < high:
         exact /= high - low
