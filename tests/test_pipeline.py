@@ -27,7 +27,7 @@ def test_weights_are_found_in_the_files_that_are_given(monkeypatch):
     recipe = FeatureRecipe("gone.pth", fingerprint="elsewhere.pth")
     extractor = Extractor.load(recipe, files=["here.pth", "elsewhere.pth"])
     assert extractor.backbones == (known["elsewhere.pth"],)
-    with pytest.raises(ProbeError, match="original weights of 'gone.pth'"):
+    with pytest.raises(ProbeError, match=r"original weights of 'gone\.pth'"):
         Extractor.load(recipe, files=["here.pth"])
 
 

@@ -160,7 +160,7 @@ def test_a_full_temporary_folder_is_said(noise, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(grid.os, "posix_fallocate", full)
-    with pytest.raises(FieldError, match="no room for .* GiB of features .*TMPDIR"):
+    with pytest.raises(FieldError, match=r"no room for .* GiB of features .*TMPDIR"):
         extract(noise, PatchMeans((4, 4, 4)), "fast")
 
 
