@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import patchfield.backbones
+import patchfield.evaluate.report
 from patchfield.cli import main
 from patchfield.errors import BackboneError
 from patchfield.testing.backbones import PatchColours
@@ -46,6 +47,7 @@ def known(monkeypatch):
             raise BackboneError(f"there is no backbone '{name}'.")
         return backbones[name]
 
+    # The command looks it up when it runs; patchfield.evaluate.report, imported above, keeps the real one.
     monkeypatch.setattr(patchfield.backbones, "load_backbone", load)
     return backbones
 
@@ -133,3 +135,14 @@ def test_a_sentence_where_curves_cannot_be_drawn(micrographs, known, tmp_path, m
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert run("full", "--data", micrographs, "--log", tmp_path / "log.jsonl", "-o", tmp_path / "out") == 1
     assert "drawn by matplotlib" in capsys.readouterr().err
+
+
+def test_a_set_of_one_image_is_left_out_by_name(micrographs, known, capsys):
+    folder = micrographs.parent / "lone"
+    folder.mkdir()
+    for kind in ("image", "mask"):
+        (folder / f"{kind}_0.png").write_bytes((micrographs / f"{kind}_0.png").read_bytes())
+    assert run("full", "--data", micrographs.parent, "--max-images", "2", *QUICK) == 0
+    printed = capsys.readouterr()
+    assert "lone is left out" in printed.err
+    assert "1 set(s)" in printed.out

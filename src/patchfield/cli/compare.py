@@ -110,11 +110,17 @@ def _compare_on_micrographs(
     output: Path | None,
     log: Path | None,
 ) -> None:
-    from patchfield.evaluate.micrographs import EvaluationSettings, labelled_sets
+    from patchfield.cli.terminal import complain
+    from patchfield.evaluate.micrographs import EvaluationSettings, labelled_images, labelled_sets
     from patchfield.evaluate.report import compare
 
-    settings: EvaluationSettings = EvaluationSettings(**chosen)
+    settings = EvaluationSettings(**chosen)
     sets = labelled_sets(data, train_share, max_images)
+    for name, images in labelled_images(data).items():
+        if len(images) == 1:
+            complain(
+                f"{name} is left out: it has a single labelled image, and one to learn from and one to test is needed."
+            )
     with _bar() as show:
         report = compare(backbones, sets, settings, output, log, show)
     _print(report.table(), output)
