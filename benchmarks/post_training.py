@@ -29,11 +29,11 @@ from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.backbones.filters import FilterBank
 from patchfield.evaluate.micrographs import EvaluationSettings, labelled_sets
 from patchfield.evaluate.report import compare
-from training.augment import AugmentSettings
-from training.collection import Collection, image_files, open_collection
-from training.crops import CropSettings
-from training.schedules import cosine
-from training.tiles import StepSampler, Tiles, TileSettings, tile_loader
+from training.data.augment import AugmentSettings
+from training.data.collection import Collection, image_files, open_collection
+from training.data.crops import CropSettings
+from training.data.windows import StepSampler, Tiles, TileSettings, tile_loader
+from training.engine.schedules import cosine
 
 SIDE, PATCH, BATCH = 112, 8, 16
 INITIAL = "initial.safetensors"

@@ -32,15 +32,15 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from patchfield.backbones import export_checkpoint, random_vit
-from training import step as training_step
-from training.collection import image_files, open_collection
-from training.config import RunSettings, settings_for
-from training.loss import rank_cross_entropy
-from training.model import load_start
-from training.networks import Topology, sorting_network
-from training.run import launch
-from training.step import STAGES, PostTraining
-from training.tiles import Batch, StepSampler, Tiles, tile_loader
+from training.data.collection import image_files, open_collection
+from training.data.windows import Batch, StepSampler, Tiles, tile_loader
+from training.engine.run import launch
+from training.neco import objective as training_step
+from training.neco.loss import rank_cross_entropy
+from training.neco.objective import STAGES, PostTraining
+from training.neco.settings import RunSettings, settings_for
+from training.neco.sorting.networks import Topology, sorting_network
+from training.networks.student_teacher import load_start
 
 REFERENCES, CELLS, PAIRS = 49, 49, 10
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

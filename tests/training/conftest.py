@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from patchfield.backbones import export_checkpoint, random_vit
-from training.config import RunSettings, settings_for
+from training.neco.settings import RunSettings, settings_for
 
 SIDE = 128
 

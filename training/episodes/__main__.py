@@ -13,9 +13,9 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 
 from patchfield.errors import PatchfieldError
-from training.episodes.config import EpisodeSettings
+from training.engine.logs import write_status
 from training.episodes.run import train
-from training.logs import write_status
+from training.episodes.settings import EpisodeSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,8 +9,8 @@ from rich.progress import track
 
 from patchfield.evaluate.micrographs import LabelledImage, labelled_images
 from patchfield.images import ImageSettings, read_labels
-from training.collection import image_files, open_collection
-from training.episodes.config import EpisodeSettings
+from training.data.collection import image_files, open_collection
+from training.episodes.settings import EpisodeSettings
 from training.episodes.sources import (
     CollageSource,
     LabelledSource,

@@ -15,18 +15,18 @@ from torch.utils.data import DataLoader
 from patchfield.backbones import load_backbone, weights_folder
 from patchfield.backbones.filters import mean_gradients
 from patchfield.backbones.micro import SHIPPED, MicroNet, read_micro, write_micro
-from training.checkpoint import FILE, read_checkpoint, write_checkpoint
-from training.episodes.config import EpisodeSettings
+from training.data.windows import StepSampler, quiet_worker
+from training.engine.checkpoint import FILE, read_checkpoint, write_checkpoint
+from training.engine.export import check_name
+from training.engine.logs import RunLog
+from training.engine.schedules import cosine
+from training.engine.signals import stop_signals
 from training.episodes.dataset import EpisodeDataset
 from training.episodes.finding import find_sources
 from training.episodes.loss import EpisodeLoss
 from training.episodes.scene import Episodes
+from training.episodes.settings import EpisodeSettings
 from training.errors import TrainingError
-from training.export import check_name
-from training.logs import RunLog
-from training.schedules import cosine
-from training.signals import stop_signals
-from training.tiles import StepSampler, quiet_worker
 
 RESULT = "micro.safetensors"
 

@@ -13,14 +13,14 @@ from torch.nn import functional
 import patchfield as pf
 from patchfield.backbones.micro import MicroSpec
 from patchfield.errors import PatchfieldError
-from training.checkpoint import read_checkpoint
+from training.engine.checkpoint import read_checkpoint
 from training.episodes.__main__ import main
-from training.episodes.config import EpisodeSettings, Shares
 from training.episodes.dataset import EpisodeDataset
 from training.episodes.finding import find_sources
 from training.episodes.loss import UNLABELLED, EpisodeLoss, EpisodeLossSettings
 from training.episodes.run import Trainer, train
 from training.episodes.scene import Episodes
+from training.episodes.settings import EpisodeSettings, Shares
 from training.episodes.sources import (
     CollageSource,
     LabelledSource,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from patchfield.samples.microstructure.geometry import Geometry, Layers, LevelSets, Particles
-from training.collection import Plane
+from training.data.collection import Plane
 from training.episodes.scene import Pair, Pixels
 from training.episodes.sources.base import Magnification, Source, in_contrast
 from training.episodes.sources.textures import Textures

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from patchfield.images import ImageSettings
-from training.collection import ImageCache, Plane
+from training.data.collection import ImageCache, Plane
 from training.episodes.scene import Pixels
 from training.episodes.sources.squares import Square
 

@@ -6,9 +6,9 @@ process, so that several processes draw what one process with the whole batch wo
 
 import torch
 
-from training.config import LossSettings
-from training.crops import CropSettings
-from training.sharing import Sharing
+from training.data.crops import CropSettings
+from training.engine.sharing import Sharing
+from training.neco.settings import LossSettings
 
 PUSHED_PER_IMAGE = 10
 """Patches of each image that enter the queue of each global crop, as published."""

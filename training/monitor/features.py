@@ -11,11 +11,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from patchfield.backbones import Transformer
-from training.collection import Collection
-from training.config import RunSettings
-from training.model import Start
-from training.monitors import drift, effective_rank, has_collapsed, neighbour_consistency
-from training.tiles import Batch, Tiles
+from training.data.collection import Collection
+from training.data.windows import Batch, Tiles
+from training.monitor.measures import drift, effective_rank, has_collapsed, neighbour_consistency
+from training.neco.settings import RunSettings
+from training.networks.student_teacher import Start
 
 _WINDOWS = 16
 _REFERENCES = 49

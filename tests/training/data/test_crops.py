@@ -6,8 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.align import CELLS, _pool, align_student, align_teacher
-from training.crops import (
+from training.data.crops import (
     CropSettings,
     area,
     cut,
@@ -16,6 +15,7 @@ from training.crops import (
     orient,
     shared_boxes,
 )
+from training.neco.align import CELLS, _pool, align_student, align_teacher
 
 PAPER = CropSettings(
     global_scale=(0.25, 1.0), local_scale=(0.05, 0.25), aspect=(3 / 4, 4 / 3), flips=False, quarter_turns=False

@@ -7,11 +7,11 @@ import pytest
 import torch
 from diffsort import DiffSortNet
 
-from training import loss as loss_module
-from training.config import LossSettings
-from training.loss import pair_weights, rank_cross_entropy, rank_entropy, similarity
-from training.networks import sorting_network
-from training.steepness import SteepnessSchedule, spreads
+from training.neco import loss as loss_module
+from training.neco.loss import pair_weights, rank_cross_entropy, rank_entropy, similarity
+from training.neco.settings import LossSettings
+from training.neco.sorting.networks import sorting_network
+from training.neco.steepness import SteepnessSchedule, spreads
 
 CASES = ["bitonic_cosine_100", "odd_even_cosine_10_100", "bitonic_euclidean_5"]
 

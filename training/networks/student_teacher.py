@@ -11,8 +11,8 @@ from torch.utils.checkpoint import checkpoint
 
 from patchfield.backbones import Transformer, ViT, ViTSpec, load_backbone
 from patchfield.backbones.spec import State
-from training.config import HeadSettings, RunSettings
 from training.errors import TrainingError
+from training.neco.settings import HeadSettings, RunSettings
 
 _HEAD_DEVIATION = 0.02
 

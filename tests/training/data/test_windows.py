@@ -10,10 +10,10 @@ from PIL import Image
 
 from patchfield.errors import ImageError
 from patchfield.images import ImageSettings
-from training.augment import AugmentSettings, augment
-from training.collection import ImageCache, image_files, open_collection
-from training.crops import CropSettings
-from training.tiles import StepSampler, Tiles, TileSettings, tile_loader
+from training.data.augment import AugmentSettings, augment
+from training.data.collection import ImageCache, image_files, open_collection
+from training.data.crops import CropSettings
+from training.data.windows import StepSampler, Tiles, TileSettings, tile_loader
 
 CROPS = CropSettings(global_size=32, local_size=16)
 SETTINGS = ImageSettings()

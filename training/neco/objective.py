@@ -11,18 +11,18 @@ from lightning_fabric import Fabric
 from torch.profiler import record_function
 
 from patchfield.backbones.attention import use_xformers
-from training.align import align_student, align_teacher
-from training.config import RunSettings
+from training.data.windows import Batch
+from training.engine.schedules import cosine, momentum_for
+from training.engine.sharing import Sharing
 from training.errors import TrainingError
-from training.loss import pair_weights, rank_cross_entropy, rank_entropy, similarity
-from training.masks import foreground, fully_inside
-from training.model import Start, follow, parameter_groups, student_and_teacher
-from training.networks import sorting_network
-from training.references import References
-from training.schedules import cosine, momentum_for
-from training.sharing import Sharing
-from training.steepness import SteepnessSchedule, spreads
-from training.tiles import Batch
+from training.neco.align import align_student, align_teacher
+from training.neco.loss import pair_weights, rank_cross_entropy, rank_entropy, similarity
+from training.neco.masks import foreground, fully_inside
+from training.neco.references import References
+from training.neco.settings import RunSettings
+from training.neco.sorting.networks import sorting_network
+from training.neco.steepness import SteepnessSchedule, spreads
+from training.networks.student_teacher import Start, follow, parameter_groups, student_and_teacher
 
 _SAMPLED_ROWS = 512
 STAGES = ("teacher", "student", "align", "references", "sorting and loss", "backward", "update")

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from patchfield.backbones import load_backbone
-from training.config import HeadSettings, OptimiserSettings, TeacherSettings
+from training.engine.schedules import cosine
 from training.errors import TrainingError
-from training.masks import foreground, fully_inside
-from training.model import Network, follow, load_start, parameter_groups, student_and_teacher
-from training.schedules import cosine
+from training.neco.masks import foreground, fully_inside
+from training.neco.settings import HeadSettings, OptimiserSettings, TeacherSettings
+from training.networks.student_teacher import Network, follow, load_start, parameter_groups, student_and_teacher
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import torch
 from diffsort import DiffSortNet
 
 from patchfield.errors import PatchfieldError
-from training.networks import sorting_network
-from training.sorting import soft_sort
+from training.neco.sorting.networks import sorting_network
+from training.neco.sorting.soft import soft_sort
 
 TOPOLOGIES = ["bitonic", "odd_even"]
 VALUES = torch.tensor([[0.3, 0.1, 0.4, 0.2]])

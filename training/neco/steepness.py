@@ -2,7 +2,7 @@
 
 import torch
 
-from training.config import LossSettings
+from training.neco.settings import LossSettings
 
 
 class SteepnessSchedule:

@@ -8,15 +8,15 @@ import torch
 from sklearn.metrics import jaccard_score
 from torch.nn.functional import normalize
 
-from training.collection import image_files, open_collection
-from training.config import HeadSettings, LossSettings, OptimiserSettings, TeacherSettings
-from training.crops import CropSettings
+from training.data.collection import image_files, open_collection
+from training.data.crops import CropSettings
+from training.data.windows import StepSampler, Tiles, tile_loader
+from training.engine.run import launch
 from training.errors import TrainingError
-from training.loss import rank_cross_entropy, rank_entropy
-from training.model import load_start
-from training.run import launch
-from training.step import PostTraining, one_sentence_when_memory_is_full
-from training.tiles import StepSampler, Tiles, tile_loader
+from training.neco.loss import rank_cross_entropy, rank_entropy
+from training.neco.objective import PostTraining, one_sentence_when_memory_is_full
+from training.neco.settings import HeadSettings, LossSettings, OptimiserSettings, TeacherSettings
+from training.networks.student_teacher import load_start
 
 
 def made(settings, changed_start=lambda start: start):

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from patchfield.backbones.positions import PositionRule
-from training.augment import AugmentSettings
-from training.crops import CropSettings
+from training.data.augment import AugmentSettings
+from training.data.crops import CropSettings
+from training.data.windows import TileSettings
 from training.errors import TrainingError
-from training.loss import Similarity
-from training.networks import Topology
-from training.tiles import TileSettings
+from training.neco.loss import Similarity
+from training.neco.sorting.networks import Topology
 
 Preset = Literal["micrographs", "paper"]
 Precision = Literal["auto", "fp32", "bf16"]

@@ -16,17 +16,17 @@ from rich.progress import track
 import patchfield
 from patchfield.atomic import atomic_path
 from patchfield.evaluate.micrographs import labelled_sets
-from training.checkpoint import FILE, read_checkpoint, write_checkpoint
-from training.collection import Collection, image_files, open_collection
-from training.config import RunSettings
+from training.data.collection import Collection, image_files, open_collection
+from training.data.windows import Batch, StepSampler, Tiles, tile_loader
+from training.engine.checkpoint import FILE, read_checkpoint, write_checkpoint
+from training.engine.export import check_name, export
+from training.engine.logs import RunLog
+from training.engine.signals import stop_signals
 from training.errors import TrainingError
-from training.export import check_name, export
-from training.logs import RunLog
-from training.model import Start, load_start
-from training.monitoring import FeatureMonitor
-from training.signals import stop_signals
-from training.step import PostTraining, StepResult, one_sentence_when_memory_is_full
-from training.tiles import Batch, StepSampler, Tiles, tile_loader
+from training.monitor.features import FeatureMonitor
+from training.neco.objective import PostTraining, StepResult, one_sentence_when_memory_is_full
+from training.neco.settings import RunSettings
+from training.networks.student_teacher import Start, load_start
 
 RUN = "run.json"
 _INDEX = "images.json"
@@ -65,7 +65,7 @@ def train(settings: RunSettings, console: Console | None = None) -> Outcome:
 
     Examples
     --------
-    >>> from training.config import settings_for
+    >>> from training.neco.settings import settings_for
     >>> train(settings_for(images="micrographs", init="dinov2-small", output="adapted"))      # doctest: +SKIP
     """
     console = console or Console(stderr=True)

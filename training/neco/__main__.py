@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from patchfield.errors import PatchfieldError
-from training.config import PRESETS, Preset, RunSettings
-from training.logs import METRICS, State, write_status
-from training.run import train
+from training.engine.logs import METRICS, State, write_status
+from training.engine.run import train
+from training.neco.settings import PRESETS, Preset, RunSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from patchfield.backbones import export_checkpoint, load_backbone, weights_folder
 from patchfield.backbones.registry import EMBEDDED, find_weight
-from training.config import RunSettings
 from training.errors import TrainingError
-from training.model import Network
+from training.neco.settings import RunSettings
+from training.networks.student_teacher import Network
 
 TEACHER, STUDENT = "teacher.safetensors", "student.safetensors"
 

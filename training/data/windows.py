@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from patchfield.images import ImageSettings
 from patchfield.images.settings import Contrast
-from training.augment import AugmentSettings, augment
-from training.collection import Collection, ImageCache, Plane
-from training.crops import CropSettings, cut, draw_boxes, orient
+from training.data.augment import AugmentSettings, augment
+from training.data.collection import Collection, ImageCache, Plane
+from training.data.crops import CropSettings, cut, draw_boxes, orient
 
 _WINDOW_TRIES = 10
 

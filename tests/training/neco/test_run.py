@@ -16,14 +16,14 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from patchfield.backbones import load_backbone, models
-from training.checkpoint import read_checkpoint
+from training.engine.checkpoint import read_checkpoint
+from training.engine.run import train
 from training.errors import TrainingError
-from training.monitoring import position_read_out
-from training.neco import main
-from training.run import train
-from training.step import PostTraining
+from training.monitor.features import position_read_out
+from training.neco.__main__ import main
+from training.neco.objective import PostTraining
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 
 
 def environment():
@@ -165,7 +165,7 @@ def test_other_settings_cannot_be_resumed(settings):
 def test_collapsed_features_go_back_to_the_last_checkpoint(settings, monkeypatch):
     settings = replace(settings, monitor_every=1)
     asked = iter([False, False, False, True])
-    monkeypatch.setattr("training.monitoring.has_collapsed", lambda rank, initial: next(asked))
+    monkeypatch.setattr("training.monitor.features.has_collapsed", lambda rank, initial: next(asked))
     outcome = train(settings, quiet())
     assert "collapsed by step 4: what is exported is the state after step 2" in outcome.message
     assert read_checkpoint(settings.output, settings)[0] == 2

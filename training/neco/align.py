@@ -3,7 +3,7 @@
 import torch
 from torchvision.ops import roi_align
 
-from training.crops import CropSettings, shared_boxes
+from training.data.crops import CropSettings, shared_boxes
 
 CELLS = 7
 """Side of the grid that every shared region is pooled to, as published."""

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import torch
 from torch.autograd.function import once_differentiable
 
-from training.networks import SortingNetwork
-from training.sorting import Tape, close_gates, mix, open_gates, pull_back
+from training.neco.sorting.networks import SortingNetwork
+from training.neco.sorting.soft import Tape, close_gates, mix, open_gates, pull_back
 
 Similarity = Literal["cosine", "euclidean"]
 

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-from training.networks import Layer, SortingNetwork, Span
+from training.neco.sorting.networks import Layer, SortingNetwork, Span
 
 
 def soft_sort(values: torch.Tensor, network: SortingNetwork, steepness: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,7 +48,7 @@ def soft_sort(values: torch.Tensor, network: SortingNetwork, steepness: float) -
 
     Examples
     --------
-    >>> from training.networks import sorting_network
+    >>> from training.neco.sorting.networks import sorting_network
     >>> ranked, permutation = soft_sort(torch.tensor([[2.0, 1.0]]), sorting_network("bitonic", 2), 1.0)
     >>> permutation[0, 0]                                    # 2 is more likely the second than the first
     tensor([0.2500, 0.7500])

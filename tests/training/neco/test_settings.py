@@ -5,9 +5,9 @@ from dataclasses import fields, is_dataclass
 import pytest
 import yaml
 
-from training.config import PRESETS, RunSettings, settings_for
 from training.errors import TrainingError
-from training.neco import build_parser, read_settings
+from training.neco.__main__ import build_parser, read_settings
+from training.neco.settings import PRESETS, RunSettings, settings_for
 
 REQUIRED = ["--images", "pictures", "--init", "dinov2-small", "--output", "out"]
 

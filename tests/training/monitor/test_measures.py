@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 import torch
 
-from training.monitors import (
+from training.monitor.measures import (
     divergence,
     drift,
     effective_rank,

@@ -6,11 +6,11 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from training.config import LossSettings
-from training.crops import CropSettings
-from training.references import PUSHED_PER_IMAGE, ReferenceQueue, References, draw_from_batch
-from training.schedules import cosine, momentum_for
-from training.sharing import Sharing
+from training.data.crops import CropSettings
+from training.engine.schedules import cosine, momentum_for
+from training.engine.sharing import Sharing
+from training.neco.references import PUSHED_PER_IMAGE, ReferenceQueue, References, draw_from_batch
+from training.neco.settings import LossSettings
 
 
 def generator(seed=0):

@@ -1,0 +1,1 @@
+"""What to watch while training without labels."""

@@ -1,0 +1,1 @@
+"""Differentiable sorting: networks of comparators, and soft permutations through them."""
