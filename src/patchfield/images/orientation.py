@@ -1,0 +1,56 @@
+"""Images turned as their file says they are to be shown (EXIF and TIFF tag 274)."""
+
+from typing import Any
+
+from patchfield.images.lazy import ConvertedArray, DecodedPlanes
+
+UPRIGHT = 1
+TAG = 274
+_SWAPS_AXES = (5, 6, 7, 8)
+
+
+def turned(planes: Any, orientation: int) -> Any:
+    """Planes (N, H, W[, C]) as viewers show them.
+
+    Parameters
+    ----------
+    planes : array
+    orientation : int
+        1 to 8 as EXIF counts: 3 is upside down, 6 and 8 lie on a side, the others are mirrored. Anything else is
+        taken for 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> turned(np.array([[[1, 2], [3, 4]]]), 6).tolist()
+    [[[3, 1], [4, 2]]]
+    """
+    if not 2 <= orientation <= 8:
+        return planes
+    if isinstance(planes, DecodedPlanes):
+        height, width, *channels = planes.shape[1:]
+        size = (width, height) if swaps_axes(orientation) else (height, width)
+        return planes.converted(lambda plane: _turned(plane[None], orientation)[0], (*size, *channels), planes.dtype)
+    assert not isinstance(planes, ConvertedArray), "planes are turned before their values are converted"
+    return _turned(planes, orientation)
+
+
+def swaps_axes(orientation: int) -> bool:
+    """Whether rows become columns.
+
+    Examples
+    --------
+    >>> swaps_axes(3), swaps_axes(6)
+    (False, True)
+    """
+    return orientation in _SWAPS_AXES
+
+
+def _turned(planes: Any, orientation: int) -> Any:
+    if swaps_axes(orientation):
+        planes = planes.swapaxes(1, 2)
+    if orientation in (3, 4, 7, 8):
+        planes = planes[:, ::-1]
+    if orientation in (2, 3, 6, 7):
+        planes = planes[:, :, ::-1]
+    return planes

@@ -1,0 +1,165 @@
+"""Outlines drawn around classes, as QuPath writes them (GeoJSON), as labels."""
+
+import json
+from collections.abc import Iterator, MutableMapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patchfield.errors import LabelError
+from patchfield.images.colors import LabelClass, default_color
+from patchfield.images.stack import Stack
+
+OUTLINE_SUFFIXES = frozenset({".geojson", ".json"})
+_IGNORED = "*"
+"""QuPath's mark, at the end of its name, of a class that is to be ignored."""
+
+
+def is_outlines(path: Path) -> bool:
+    """Whether a file may hold GeoJSON."""
+    return path.suffix.lower() in OUTLINE_SUFFIXES
+
+
+def read_outlines(
+    path: Path, stack: Stack, class_values: MutableMapping[str, int]
+) -> tuple[NDArray[np.int64], dict[int, LabelClass]]:
+    """Draw the outlines of a file as labels, later ones over earlier ones.
+
+    Parameters
+    ----------
+    path : Path
+        A FeatureCollection or a list of features; polygons are filled, lines and points are drawn. Coordinates are
+        x, y in pixels of the image, counted from the corner of the first one. Features without a class, and those of
+        a class whose name ends with an asterisk, are left out.
+    stack : Stack
+        The image that they were drawn on: it says how large the labels are.
+    class_values : mapping of class name to label value
+        The numbers of classes so far; new names are added with the next free number ("class 7": 7, if it is free).
+
+    Returns
+    -------
+    labels : ndarray (..., H, W)
+        With the leading axes of the image.
+    classes : dict of label value to LabelClass
+
+    Raises
+    ------
+    LabelError
+        When the file cannot be understood, or no outline in it has a class.
+    """
+    try:
+        features = list(_features(json.loads(path.read_text(encoding="utf-8-sig"))))
+        labels = np.zeros((*stack.lengths, *stack.shape), np.int64)
+        classes: dict[int, LabelClass] = {}
+        for feature in features:
+            said = (feature.get("properties") or {}).get("classification") or {}
+            name = str(said.get("name", ""))
+            if not name or name.endswith(_IGNORED):
+                continue
+            value = _value_of(name, class_values)
+            classes[value] = LabelClass(name, _color(said, value))
+            geometry = feature["geometry"]
+            _draw(labels[_plane_of(path, geometry.get("plane") or {}, stack)], geometry, value)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        if isinstance(error, LabelError):
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise LabelError(f"{path} is not a file of outlines as QuPath exports it (GeoJSON): {reason}.") from error
+    if not classes:
+        raise LabelError(f"{path} holds {len(features)} outline(s), none of which has a class: set their class first.")
+    return labels, classes
+
+
+def _features(document: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(document, list):
+        for entry in document:
+            yield from _features(entry)
+    elif document["type"] == "FeatureCollection":
+        yield from _features(document["features"])
+    elif document["type"] == "Feature":
+        yield document
+    else:
+        yield {"geometry": document}
+
+
+def _value_of(name: str, values: MutableMapping[str, int]) -> int:
+    if name not in values:
+        number = name.rpartition(" ")[2]
+        wanted = int(number) if number.isdecimal() and len(number) < 4 else 0
+        taken = set(values.values())
+        free = next(value for value in range(1, len(taken) + 2) if value not in taken)
+        values[name] = wanted if wanted and wanted not in taken else free
+    return values[name]
+
+
+def _color(said: dict[str, Any], value: int) -> str:
+    """QuPath writes a list of red, green, blue, formerly one number."""
+    color = said.get("color")
+    if isinstance(color, list) and len(color) == 3:
+        return "#" + "".join(f"{int(part) & 255:02x}" for part in color)
+    if isinstance(said.get("colorRGB"), int):
+        return f"#{said['colorRGB'] & 0xFFFFFF:06x}"
+    return default_color(value)
+
+
+def _plane_of(path: Path, said: dict[str, Any], stack: Stack) -> tuple[int, ...]:
+    """The plane that an outline lies in, by QuPath's z and t."""
+    position = {"Z": int(said.get("z", 0)), "T": int(said.get("t", 0))}
+    if len(stack.axes) == 1 and stack.axes not in position:
+        position[stack.axes] = max(position.values())
+    index = tuple(position.get(axis, 0) for axis in stack.axes)
+    inside = all(0 <= i < length for i, length in zip(index, stack.lengths, strict=True))
+    left_over = any(axis not in position and length > 1 for axis, length in zip(stack.axes, stack.lengths, strict=True))
+    if not inside or left_over:
+        raise LabelError(f"{path} has an outline in plane {said} that {stack.name} ({stack.axes}) does not have.")
+    return index
+
+
+def _draw(labels: NDArray[np.int64], geometry: dict[str, Any], value: int) -> None:
+    """Draw one geometry into labels (H, W)."""
+    kind, points = geometry["type"], geometry.get("coordinates")
+    if kind == "GeometryCollection":
+        for part in geometry["geometries"]:
+            _draw(labels, part, value)
+    elif kind == "Polygon":
+        _fill(labels, points, value)
+    elif kind in ("MultiPolygon", "MultiLineString", "MultiPoint"):
+        for part in points:
+            _draw(labels, {"type": kind.removeprefix("Multi"), "coordinates": part}, value)
+    elif kind == "LineString":
+        _trace(labels, points, value)
+    elif kind == "Point":
+        _trace(labels, [points, points], value)
+    else:
+        raise LabelError(f"an outline of the type {kind} cannot be drawn")
+
+
+def _fill(labels: NDArray[np.int64], rings: list[Any], value: int) -> None:
+    """Fill a polygon; every ring but the first is a hole. Pixels whose centre lies inside count."""
+    from skimage.draw import polygon2mask
+
+    corners = [np.asarray(ring, float)[:, :2] for ring in rings]
+    low = np.maximum(np.floor(corners[0].min(0)).astype(int) - 1, 0)
+    high = np.minimum(np.ceil(corners[0].max(0)).astype(int) + 1, labels.shape[::-1])
+    if (high <= low).any():
+        return
+    size = (high[1] - low[1], high[0] - low[0])
+    # Coordinates count from the corner of a pixel, arrays from its centre.
+    inside, *holes = (polygon2mask(size, ring[:, ::-1] - low[::-1] - 0.5) for ring in corners)
+    for hole in holes:
+        inside &= ~hole
+    labels[low[1] : high[1], low[0] : high[0]][inside] = value
+
+
+def _trace(labels: NDArray[np.int64], points: list[Any], value: int) -> None:
+    """Draw a line one pixel wide."""
+    from skimage.draw import line
+
+    corners = np.floor(np.asarray(points, float)[:, :2]).astype(int)
+    for (x0, y0), (x1, y1) in pairwise(corners):
+        rows, columns = line(y0, x0, y1, x1)
+        inside = (rows >= 0) & (rows < labels.shape[0]) & (columns >= 0) & (columns < labels.shape[1])
+        labels[rows[inside], columns[inside]] = value

@@ -1,0 +1,171 @@
+"""PNG, JPEG, GIF and what else Pillow reads, frame by frame, turned as they are shown."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from patchfield.errors import ImageError
+from patchfield.images.axes import UNKNOWN_AXES, Planes
+from patchfield.images.calibration import Calibration
+from patchfield.images.contents import Contents
+from patchfield.images.decoding import check_claim, decoding
+from patchfield.images.lazy import EAGER_BYTES, DecodedPlanes
+from patchfield.images.notes import KEY, SOFTWARE, Notes
+from patchfield.images.orientation import TAG, UPRIGHT, swaps_axes, turned
+
+_ANIMATED = ("GIF", "PNG", "WEBP", "FLI", "TIFF")
+"""Formats whose frames are planes; those of others are previews, layers or depth maps of one picture."""
+
+_ALWAYS_LOSSY = {"JPEG": "JPEG", "MPO": "JPEG", "AVIF": "AVIF"}
+_LIMIT = Lock()
+
+
+def read_picture(path: Path, *, as_labels: bool = False) -> Contents:
+    """The image of a file that Pillow can read.
+
+    Parameters
+    ----------
+    path : Path
+    as_labels : bool
+        Whether the numbers are labels: a palette's indices, not its colours.
+
+    Raises
+    ------
+    ImageError
+        When it is no such file, is damaged, or claims more than it can hold.
+    """
+    with decoding(path), _opened(path) as image:
+        form = str(image.format)
+        frames = getattr(image, "n_frames", 1) if form in _ANIMATED else 1
+        check_claim(path, (frames, image.height, image.width), frames * image.height * image.width * _bytes_of(image))
+        orientation = int(image.getexif().get(TAG, UPRIGHT))
+        notes = _notes(image)
+        calibration = _calibration(image, notes)
+        lossy = _ALWAYS_LOSSY.get(form, "") or _lossy(path, form)
+        keeps_indices = as_labels or notes is not None
+        first = _frame(image, path, keeps_indices)
+    array: Any = first[None]
+    if frames > 1:
+        array = _frames(path, frames, first, keeps_indices)
+    if calibration is not None and swaps_axes(orientation):
+        calibration = calibration.turned()
+    single = len(array) == 1
+    planes = Planes(turned(array, orientation), "" if single else UNKNOWN_AXES[0], () if single else (len(array),))
+    return Contents(planes, calibration, orientation, lossy, notes)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture of any size: `check_claim` tells honest mosaics from bombs, Pillow only counts pixels."""
+    with _LIMIT:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    with image:
+        yield image
+
+
+def _bytes_of(image: Image.Image) -> int:
+    """Bytes of a pixel when decoded."""
+    return {"1": 1, "L": 1, "P": 1, "LA": 2, "PA": 2, "I;16": 2, "I;16B": 2}.get(image.mode, 4)
+
+
+def _frames(path: Path, count: int, first: NDArray[Any], keeps_indices: bool) -> Any:
+    """All frames: decoded one by one when they are many, together when they are few."""
+
+    def decode(number: int) -> NDArray[Any]:
+        with decoding(path), _opened(path) as image:
+            image.seek(number)
+            return _frame(image, path, keeps_indices)
+
+    def fitting(number: int) -> NDArray[Any]:
+        frame = decode(number)
+        if frame.shape != first.shape and first.ndim == 3 and frame.ndim == 2:
+            return np.repeat(frame[..., None], 3, axis=2)
+        if frame.shape != first.shape:
+            raise ImageError(
+                f"{path} begins in grey, and frame {number} has colours: save it as a TIFF of colours throughout."
+            )
+        return frame
+
+    if count * first.nbytes >= EAGER_BYTES:
+        return DecodedPlanes((count, *first.shape), first.dtype, fitting)
+    frames = [first, *_decoded_together(path, count, keeps_indices)]
+    if any(frame.ndim == 3 for frame in frames):
+        frames = [np.repeat(frame[..., None], 3, axis=2) if frame.ndim == 2 else frame for frame in frames]
+    return np.stack(frames)
+
+
+def _decoded_together(path: Path, count: int, keeps_indices: bool) -> list[NDArray[Any]]:
+    """All frames but the first, without going back to the beginning of the file for each."""
+    frames = []
+    with decoding(path), _opened(path) as image:
+        for number in range(1, count):
+            image.seek(number)
+            frames.append(_frame(image, path, keeps_indices))
+    return frames
+
+
+def _frame(image: Image.Image, path: Path, keeps_indices: bool) -> NDArray[Any]:
+    """The frame that is chosen in a Pillow image, (H, W) or (H, W, 3)."""
+    sixteen_bit_colours = image.mode != "I;16" and any(
+        str(tile[3]).endswith(";16B") for tile in getattr(image, "tile", ())
+    )
+    if sixteen_bit_colours:
+        # Pillow would cut these to 8 bits.
+        pixels = np.asarray(imagecodecs.png_decode(path.read_bytes()))
+        return pixels[..., 0] if pixels.shape[-1] == 2 else pixels[..., :3]
+    if image.mode in ("P", "PA"):
+        return np.asarray(image) if keeps_indices else without_equal_channels(np.asarray(image.convert("RGB")))
+    if image.mode in ("LA", "La"):
+        return np.asarray(image.convert("L"))
+    if image.mode in ("1", "L", "F", "RGB") or image.mode.startswith("I"):
+        pixels = np.asarray(image)
+        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    return np.asarray(image.convert("RGB"))
+
+
+def without_equal_channels(colours: NDArray[Any]) -> NDArray[Any]:
+    """Colours (..., 3) as grey when no pixel has a hue."""
+    return colours[..., 0] if (colours == colours[..., :1]).all() else colours
+
+
+def _notes(image: Image.Image) -> Notes | None:
+    """What `writing` left in a file of ours."""
+    ours = str(image.info.get("Software", "")).startswith(SOFTWARE)
+    return Notes.from_text(str(image.info.get(KEY, ""))) if ours else None
+
+
+def _calibration(image: Image.Image, notes: Notes | None) -> Calibration | None:
+    """What we wrote, where the resolution does not contradict it; it is counted in whole pixels per metre."""
+    dots = image.info.get("dpi", (0, 0))
+    width, height = (1 / float(dot) if dot else 0 for dot in dots)
+    read = Calibration.from_metadata(height, width, "inch")
+    written = None if notes is None else notes.calibration
+    if written is None or read is None:
+        return written or read
+    sizes = zip(written.dots_per_inch, read.dots_per_inch, strict=True)
+    return written if all(math.isclose(*size, rel_tol=0.01) for size in sizes) else read
+
+
+def _lossy(path: Path, form: str) -> str:
+    """The name of a format that comes in two kinds, when this file is of the kind that changes values."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if form == "WEBP" and b"VP8 " in head:
+        return "WebP"
+    marker = head.find(b"\xff\x52")
+    irreversible = 13
+    if form == "JPEG2000" and marker >= 0 and head[marker + irreversible : marker + irreversible + 1] == b"\0":
+        return "JPEG 2000"
+    return ""
