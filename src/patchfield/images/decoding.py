@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
+from zipfile import BadZipFile
 
 import tifffile
 from PIL import UnidentifiedImageError
@@ -12,8 +14,18 @@ from PIL import UnidentifiedImageError
 from patchfield.errors import ImageError
 
 _RAISED_BY_DECODERS = (
-    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError),
-    *(SyntaxError, AssertionError, struct.error, zlib.error, tifffile.TiffFileError),
+    *(
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        RuntimeError,
+        SyntaxError,
+        AssertionError,
+    ),
+    *(AssertionError, struct.error, zlib.error, tifffile.TiffFileError, BadZipFile, TokenError),
 )
 """What Pillow, tifffile, imagecodecs, numpy and h5py raise on damaged files, found by cutting and corrupting files."""
 
@@ -44,7 +56,8 @@ def decoding(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError(f"{path} needs more memory than there is: close programs, or crop the image.") from error
     except _RAISED_BY_DECODERS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        printable = "".join(letter if letter.isprintable() else " " for letter in str(error))
+        reason = " ".join(printable.split())[:200] or type(error).__name__
         raise ImageError(f"{path} cannot be read, it seems damaged or unsupported ({reason}).") from error
 
 

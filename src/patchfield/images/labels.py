@@ -55,7 +55,7 @@ class LabelStack:
         return int(self.values.shape[-2]), int(self.values.shape[-1])
 
 
-def read_labels(path: str | Path, max_classes: int | None = MAX_CLASSES) -> NDArray[Any]:
+def read_labels(path: str | Path, max_classes: int | None = None) -> NDArray[Any]:
     """Read a file of painted labels or of a segmentation: whole numbers, 0 where nothing is painted.
 
     A palette image gives its indices, not its colours; three or four planes are planes, not colours.
@@ -63,8 +63,8 @@ def read_labels(path: str | Path, max_classes: int | None = MAX_CLASSES) -> NDAr
     Parameters
     ----------
     path : str or Path
-    max_classes : int or None
-        How many different labels there may be; any number when None.
+    max_classes : int, optional
+        How many different labels there may be; any number when left out.
 
     Returns
     -------

@@ -46,12 +46,13 @@ def read_picture(path: Path, *, as_labels: bool = False) -> Contents:
         form = str(image.format)
         frames = getattr(image, "n_frames", 1) if form in _ANIMATED else 1
         check_claim(path, (frames, image.height, image.width), frames * image.height * image.width * _bytes_of(image))
-        orientation = int(image.getexif().get(TAG, UPRIGHT))
         notes = _notes(image)
+        keeps_indices = as_labels or notes is not None
+        # Before anything else: asking for EXIF decodes a PNG, and then Pillow forgets how deep its colours were.
+        first = _frame(image, path, keeps_indices)
+        orientation = int(image.getexif().get(TAG, UPRIGHT))
         calibration = _calibration(image, notes)
         lossy = _ALWAYS_LOSSY.get(form, "") or _lossy(path, form)
-        keeps_indices = as_labels or notes is not None
-        first = _frame(image, path, keeps_indices)
     array: Any = first[None]
     if frames > 1:
         array = _frames(path, frames, first, keeps_indices)

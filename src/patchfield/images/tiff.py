@@ -75,6 +75,8 @@ def read_tiff(path: Path, *, as_labels: bool = False, axes: str | None = None) -
             check_claim(path, series.shape, series.nbytes)
         with decoding(path):
             pixels = _pixels(path, file, series, found)
+        if tuple(pixels.shape) != series.shape:
+            raise ImageError(f"{path} cannot be read, it seems damaged (its tags and its pixels differ in size).")
         planes = arranged(pixels, _named_axes(path, series, pixels, as_labels, axes))
         orientation = _orientation(page)
         planes = planes.with_array(turned(planes.array, orientation))

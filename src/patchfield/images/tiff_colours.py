@@ -54,7 +54,9 @@ def in_light_and_colour(
     if photometric in _NOT_READ or (photometric == PHOTOMETRIC.YCBCR and page.compression not in _STORED_AS_RGB):
         kind = _NOT_READ.get(photometric, "YCbCr without JPEG")
         raise ImageError(f"{path} stores its colours as {kind}, which Patchfield does not read: save it as RGB.")
-    if photometric == PHOTOMETRIC.MINISWHITE and not keeps_values and array.dtype.kind in "bui":
+    # tifffile stores masks of one bit under this tag, because baseline TIFF does, with their values unchanged.
+    plain_mask = array.dtype.kind == "b" and str(page.software).startswith("tifffile")
+    if photometric == PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bui" and not (keeps_values or plain_mask):
         array = converted(array, partial(_negative, bits=page.bitspersample), array.dtype)
     if len(array.shape) == 4:
         array = _colours(array, page)

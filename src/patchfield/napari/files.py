@@ -106,4 +106,4 @@ def _fitting(labels: np.ndarray, shape: tuple[int, ...], path: str | Path) -> np
 def _calibration(layer: Layer) -> Calibration | None:
     """The size of a pixel, where the layer has a physical unit."""
     height, width = (float(length) for length in layer.scale[-2:])
-    return Calibration.of(height, width, f"{layer.units[-1]:~}")
+    return Calibration.from_metadata(height, width, f"{layer.units[-1]:~}")
