@@ -21,7 +21,7 @@ from patchfield.images import (
     write_map,
     write_rgb,
 )
-from patchfield.images import tiff as reading_module
+from patchfield.images.readers import tiff as reading_module
 
 RNG = np.random.default_rng(0)
 GREY8 = RNG.integers(0, 256, (40, 50), dtype=np.uint8)

@@ -1,11 +1,11 @@
 """Images: any array or file as what a model sees, and results written with the image's calibration."""
 
-from patchfield.images.arrays import ARRAY_SUFFIXES
 from patchfield.images.calibration import Calibration
-from patchfield.images.formats import IMAGE_SUFFIXES
 from patchfield.images.labels import LabelStack, labels_of_planes, read_label_stack, read_labels
 from patchfield.images.model import ModelImage, model_image
-from patchfield.images.outlines import OUTLINE_SUFFIXES
+from patchfield.images.readers.arrays import ARRAY_SUFFIXES
+from patchfield.images.readers.formats import IMAGE_SUFFIXES
+from patchfield.images.readers.outlines import OUTLINE_SUFFIXES
 from patchfield.images.reading import Micrograph, read_image
 from patchfield.images.settings import Contrast, ImageSettings
 from patchfield.images.stack import ArrayStack, LazyArray, PlaneIndex, Stack, plane_indices

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patchfield.errors import LabelError
-from patchfield.images.axes import UNKNOWN_AXES
 from patchfield.images.calibration import Calibration
 from patchfield.images.colors import NamedColor
-from patchfield.images.formats import read_contents
-from patchfield.images.orientation import UPRIGHT
-from patchfield.images.outlines import is_outlines, read_outlines
+from patchfield.images.readers.axes import UNKNOWN_AXES
+from patchfield.images.readers.formats import read_contents
+from patchfield.images.readers.orientation import UPRIGHT
+from patchfield.images.readers.outlines import is_outlines, read_outlines
 from patchfield.images.reading import Micrograph
 from patchfield.images.stack import PlaneIndex, Stack
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from patchfield.errors import ImageError
 from patchfield.images.calibration import Calibration
-from patchfield.images.formats import read_contents
-from patchfield.images.orientation import UPRIGHT
+from patchfield.images.readers.formats import read_contents
+from patchfield.images.readers.orientation import UPRIGHT
 from patchfield.images.settings import checked_axes
 from patchfield.images.stack import LazyArray, PlaneIndex
 
@@ -74,7 +74,8 @@ class Micrograph:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the pixels."""
-        return np.dtype(self.stack.dtype)
+        dtype: np.dtype[Any] = self.stack.dtype
+        return dtype
 
     @property
     def index(self) -> PlaneIndex:

@@ -13,10 +13,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from patchfield.atomic import atomic_path
 from patchfield.errors import ImageError
-from patchfield.images.axes import UNKNOWN_AXES
 from patchfield.images.calibration import METRES, Calibration
 from patchfield.images.colors import NamedColor, color_table
 from patchfield.images.notes import KEY, SOFTWARE, Notes
+from patchfield.images.readers.axes import UNKNOWN_AXES
 
 MAX_PNG_LABEL = 65535
 _SUFFIXES = (".tif", ".tiff", ".png")

@@ -145,7 +145,7 @@ def test_cache_forgets_the_oldest_and_maps_weigh_nothing(folder, tmp_path, monke
     for plane in small.values():
         cache.image(plane)
     assert 1 <= len(cache._images) < len(small)
-    monkeypatch.setattr("patchfield.images.tiff.MAPPED_BYTES", 1000)
+    monkeypatch.setattr("patchfield.images.readers.tiff.MAPPED_BYTES", 1000)
     (mapped,) = open_collection([folder / "deeper" / "sixteen.tif"], SETTINGS, 32).planes
     nothing = ImageCache(SETTINGS, capacity=0)
     nothing.image(mapped)

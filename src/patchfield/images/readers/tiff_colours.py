@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from tifffile import COMPRESSION, PHOTOMETRIC
 
 from patchfield.errors import ImageError
-from patchfield.images.axes import Planes
-from patchfield.images.lazy import converted
+from patchfield.images.readers.axes import Planes
+from patchfield.images.readers.lazy import converted
 
 _ALPHA = (1, 2)
 _ROWS_AT_ONCE = 512
@@ -51,9 +51,11 @@ def in_light_and_colour(
     """
     array = planes.array
     photometric = page.photometric
-    if photometric in _NOT_READ or (photometric == PHOTOMETRIC.YCBCR and page.compression not in _STORED_AS_RGB):
-        kind = _NOT_READ.get(photometric, "YCbCr without JPEG")
-        raise ImageError(f"{path} stores its colours as {kind}, which Patchfield does not read: save it as RGB.")
+    unread = [name for kind, name in _NOT_READ.items() if kind == photometric]
+    if photometric == PHOTOMETRIC.YCBCR and page.compression not in _STORED_AS_RGB:
+        unread.append("YCbCr without JPEG")
+    if unread:
+        raise ImageError(f"{path} stores its colours as {unread[0]}, which Patchfield does not read: save it as RGB.")
     # tifffile stores masks of one bit under this tag, because baseline TIFF does, with their values unchanged.
     plain_mask = array.dtype.kind == "b" and str(page.software).startswith("tifffile")
     if photometric == PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bui" and not (keeps_values or plain_mask):
@@ -83,12 +85,12 @@ def is_opaque(alpha: Any) -> bool:
 def _negative(values: NDArray[Any], bits: int) -> NDArray[Any]:
     """White for 0: bits turned, within the bits that are used."""
     if values.dtype.kind == "u" and bits < 8 * values.dtype.itemsize:
-        return (values.dtype.type(2**bits - 1) - values).astype(values.dtype, copy=False)
-    return np.invert(values)
+        return np.asarray(np.subtract(2**bits - 1, values, dtype=values.dtype))
+    return np.asarray(np.invert(values))
 
 
 def _stretched(values: NDArray[Any], factor: int) -> NDArray[Any]:
-    return values * values.dtype.type(factor)
+    return np.asarray(np.multiply(values, factor, dtype=values.dtype))
 
 
 def _colours(array: Any, page: tifffile.TiffPage) -> Any:
@@ -121,7 +123,7 @@ def _without_last_channel(values: NDArray[Any]) -> NDArray[Any]:
 
 def _applied_palette(path: Path, indices: Any, colormap: NDArray[np.uint16], bits: int) -> Any:
     """Palette indices as RGB or, when all colours that occur are grey, as grey; 8-bit where the palette is."""
-    if indices.dtype.kind not in "bu" or colormap.shape[1] < 2**bits:
+    if indices.dtype.kind not in "bu" or colormap.ndim != 2 or colormap.shape[1] < 2**bits:
         raise ImageError(f"{path} has a palette that does not fit its pixels: save it as RGB.")
     colours: NDArray[Any] = colormap.T
     for factor in (257, 256):

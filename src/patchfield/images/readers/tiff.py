@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from tifffile import COMPRESSION
 
 from patchfield.errors import ImageError
-from patchfield.images.axes import UNKNOWN_AXES, arranged, named_by_user
-from patchfield.images.contents import Contents
-from patchfield.images.decoding import check_claim, decoding
 from patchfield.images.notes import KEY, SOFTWARE, Notes
-from patchfield.images.orientation import TAG, UPRIGHT, swaps_axes, turned
-from patchfield.images.tiff_calibration import tiff_calibration
-from patchfield.images.tiff_colours import in_light_and_colour, is_opaque
-from patchfield.images.tiff_series import Series, image_series
+from patchfield.images.readers.axes import UNKNOWN_AXES, arranged, named_by_user
+from patchfield.images.readers.contents import Contents
+from patchfield.images.readers.decoding import check_claim, decoding
+from patchfield.images.readers.orientation import TAG, UPRIGHT, swaps_axes, turned
+from patchfield.images.readers.tiff_calibration import tiff_calibration
+from patchfield.images.readers.tiff_colours import in_light_and_colour, is_opaque
+from patchfield.images.readers.tiff_series import Series, image_series
 
 MAPPED_BYTES = 64 * 2**20
 """Uncompressed images of this size and more are mapped instead of read; compressed stacks are read plane by plane."""
@@ -67,7 +67,7 @@ def read_tiff(path: Path, *, as_labels: bool = False, axes: str | None = None) -
         with decoding(path):
             found = list(file.series)
             series = image_series(path, file, found)
-            notes = _notes(file)
+            notes = tiff_notes(file)
             calibration = (notes and not file.is_imagej and notes.calibration) or tiff_calibration(file)
         page = series.keyframe
         _check_readable(path, page)
@@ -136,7 +136,7 @@ def _page_numbers(file: tifffile.TiffFile, series: Series) -> NDArray[np.intp] |
     regular = len(pages) == int(np.prod(lead, dtype=np.int64)) and series.shape[len(lead) :] == page.shape
     if not regular or any(one is None or one.parent is not file or not isinstance(one.index, int) for one in pages):
         return None
-    return np.array([one.index for one in pages], np.intp).reshape(lead)
+    return np.array([one.index for one in pages if one is not None], np.intp).reshape(lead)
 
 
 def _named_axes(path: Path, series: Series, pixels: Any, as_labels: bool, axes: str | None) -> str:
@@ -171,10 +171,10 @@ def _orientation(page: tifffile.TiffPage) -> int:
 
 
 def _lossy(page: tifffile.TiffPage) -> str:
-    return _LOSSY.get(page.compression, "")
+    return next((name for kind, name in _LOSSY.items() if kind == page.compression), "")
 
 
-def _notes(file: tifffile.TiffFile) -> Notes | None:
+def tiff_notes(file: tifffile.TiffFile) -> Notes | None:
     """What `writing` left in a file of ours."""
     if not str(file.pages.first.software).startswith(SOFTWARE):
         return None

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from patchfield.errors import ImageError
-from patchfield.images.axes import UNKNOWN_AXES, arranged, guessed_axes, named_by_user
 from patchfield.images.calibration import Calibration
-from patchfield.images.contents import Contents
-from patchfield.images.decoding import check_claim, decoding
+from patchfield.images.readers.axes import UNKNOWN_AXES, arranged, guessed_axes, named_by_user
+from patchfield.images.readers.contents import Contents
+from patchfield.images.readers.decoding import check_claim, decoding
 
 ARRAY_SUFFIXES = frozenset({".npy", ".npz", ".h5", ".hdf5", ".ilp", ".zarr"})
 _NPY, _ZIP, _HDF5 = b"\x93NUMPY", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"

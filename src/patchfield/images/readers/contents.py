@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from patchfield.images.axes import Planes
 from patchfield.images.calibration import Calibration
 from patchfield.images.notes import Notes
-from patchfield.images.orientation import UPRIGHT
+from patchfield.images.readers.axes import Planes
+from patchfield.images.readers.orientation import UPRIGHT
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from patchfield.errors import ImageError
-from patchfield.images.lazy import DecodedPlanes, flattened
+from patchfield.images.readers.lazy import DecodedPlanes, flattened
 from patchfield.images.settings import checked_axes
 
 UNKNOWN_AXES = "QIJK"

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
 
 from patchfield.errors import ImageError
-from patchfield.images.tiff_calibration import ome_images, pixels_of
+from patchfield.images.readers.tiff_calibration import ome_images, pixels_of
 
 _SIDE_PICTURES = ("label", "macro", "thumbnail", "map", "overview", "barcode")
 """Names of series beside the image in whole-slide formats."""
@@ -40,7 +41,7 @@ class Series:
         return self.parts[0].keyframe
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> np.dtype[Any]:
         return np.dtype(self.parts[0].dtype)
 
     @property
@@ -88,7 +89,7 @@ def _pixels(series: tifffile.TiffPageSeries) -> int:
     return int(np.prod(series.shape, dtype=np.int64))
 
 
-def _kind(series: tifffile.TiffPageSeries) -> tuple:
+def _kind(series: tifffile.TiffPageSeries) -> tuple[tuple[int, ...], str, np.dtype[Any]]:
     return tuple(series.shape), str(series.axes), np.dtype(series.dtype)
 
 

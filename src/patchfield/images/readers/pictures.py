@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from patchfield.errors import ImageError
-from patchfield.images.axes import UNKNOWN_AXES, Planes
 from patchfield.images.calibration import Calibration
-from patchfield.images.contents import Contents
-from patchfield.images.decoding import check_claim, decoding
-from patchfield.images.lazy import EAGER_BYTES, DecodedPlanes
 from patchfield.images.notes import KEY, SOFTWARE, Notes
-from patchfield.images.orientation import TAG, UPRIGHT, swaps_axes, turned
+from patchfield.images.readers.axes import UNKNOWN_AXES, Planes
+from patchfield.images.readers.contents import Contents
+from patchfield.images.readers.decoding import check_claim, decoding
+from patchfield.images.readers.lazy import EAGER_BYTES, DecodedPlanes
+from patchfield.images.readers.orientation import TAG, UPRIGHT, swaps_axes, turned
 
 _ANIMATED = ("GIF", "PNG", "WEBP", "FLI", "TIFF")
 """Formats whose frames are planes; those of others are previews, layers or depth maps of one picture."""
@@ -46,7 +46,7 @@ def read_picture(path: Path, *, as_labels: bool = False) -> Contents:
         form = str(image.format)
         frames = getattr(image, "n_frames", 1) if form in _ANIMATED else 1
         check_claim(path, (frames, image.height, image.width), frames * image.height * image.width * _bytes_of(image))
-        notes = _notes(image)
+        notes = picture_notes(image)
         keeps_indices = as_labels or notes is not None
         # Before anything else: asking for EXIF decodes a PNG, and then Pillow forgets how deep its colours were.
         first = _frame(image, path, keeps_indices)
@@ -141,7 +141,7 @@ def without_equal_channels(colours: NDArray[Any]) -> NDArray[Any]:
     return colours[..., 0] if (colours == colours[..., :1]).all() else colours
 
 
-def _notes(image: Image.Image) -> Notes | None:
+def picture_notes(image: Image.Image) -> Notes | None:
     """What `writing` left in a file of ours."""
     ours = str(image.info.get("Software", "")).startswith(SOFTWARE)
     return Notes.from_text(str(image.info.get(KEY, ""))) if ours else None

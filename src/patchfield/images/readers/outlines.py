@@ -120,11 +120,13 @@ def _plane_of(path: Path, said: dict[str, Any], stack: Stack) -> tuple[int, ...]
 
 def _draw(labels: NDArray[np.int64], geometry: dict[str, Any], value: int) -> None:
     """Draw one geometry into labels (H, W)."""
-    kind, points = geometry["type"], geometry.get("coordinates")
+    kind = geometry["type"]
     if kind == "GeometryCollection":
         for part in geometry["geometries"]:
             _draw(labels, part, value)
-    elif kind == "Polygon":
+        return
+    points: list[Any] = geometry["coordinates"]
+    if kind == "Polygon":
         _fill(labels, points, value)
     elif kind in ("MultiPolygon", "MultiLineString", "MultiPoint"):
         for part in points:
@@ -148,7 +150,10 @@ def _fill(labels: NDArray[np.int64], rings: list[Any], value: int) -> None:
         return
     size = (high[1] - low[1], high[0] - low[0])
     # Coordinates count from the corner of a pixel, arrays from its centre.
-    inside, *holes = (polygon2mask(size, ring[:, ::-1] - low[::-1] - 0.5) for ring in corners)
+    inside, *holes = (
+        polygon2mask(size, ring[:, ::-1] - low[::-1] - 0.5)  # type: ignore[no-untyped-call]
+        for ring in corners
+    )
     for hole in holes:
         inside &= ~hole
     labels[low[1] : high[1], low[0] : high[0]][inside] = value
@@ -160,6 +165,6 @@ def _trace(labels: NDArray[np.int64], points: list[Any], value: int) -> None:
 
     corners = np.floor(np.asarray(points, float)[:, :2]).astype(int)
     for (x0, y0), (x1, y1) in pairwise(corners):
-        rows, columns = line(y0, x0, y1, x1)
+        rows, columns = line(y0, x0, y1, x1)  # type: ignore[no-untyped-call]
         inside = (rows >= 0) & (rows < labels.shape[0]) & (columns >= 0) & (columns < labels.shape[1])
         labels[rows[inside], columns[inside]] = value

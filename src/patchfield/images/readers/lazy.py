@@ -56,7 +56,8 @@ class DecodedPlanes:
             first, rest = slice(None), [*([slice(None)] * (missing - 1)), *rest]
         numbers = np.arange(len(self))[first]
         if numbers.ndim == 0:
-            return self._plane(int(numbers))[tuple(rest)]
+            part: NDArray[Any] = self._plane(int(numbers))[tuple(rest)]
+            return part
         parts = [self._plane(int(number))[tuple(rest)] for number in numbers]
         return np.stack(parts) if parts else np.empty((0, *self.shape[1:]), self.dtype)
 

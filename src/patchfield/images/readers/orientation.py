@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from patchfield.images.lazy import ConvertedArray, DecodedPlanes
+from patchfield.images.readers.lazy import ConvertedArray, DecodedPlanes
 
 UPRIGHT = 1
 TAG = 274

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from patchfield.errors import ImageError
-from patchfield.images.arrays import is_array_file, read_array
-from patchfield.images.contents import Contents
-from patchfield.images.decoding import decoding
-from patchfield.images.pictures import read_picture
-from patchfield.images.tiff import is_tiff, read_tiff
+from patchfield.images.readers.arrays import is_array_file, read_array
+from patchfield.images.readers.contents import Contents
+from patchfield.images.readers.decoding import decoding
+from patchfield.images.readers.pictures import read_picture
+from patchfield.images.readers.tiff import is_tiff, read_tiff
 
 IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"})
 """What a search of a folder takes for images; a file that is named outright may be of any kind."""
