@@ -52,9 +52,9 @@ def test_the_process_ends_when_whoever_started_it_is_killed(command, tmp_path):
     app = subprocess.Popen([sys.executable, "-c", start, *command, "handles"])
     wait_until((tmp_path / "ready").exists)
     assert is_held(tmp_path / "run")
-    second = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert "still at work in" in second.stderr.read()
-    assert second.wait() == 1
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as second:
+        assert "still at work in" in second.stderr.read()
+    assert second.returncode == 1
     app.kill()
     app.wait()
     wait_until((tmp_path / "ready.tidy").exists)

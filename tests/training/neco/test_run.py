@@ -32,7 +32,7 @@ def environment():
 
 
 def quiet():
-    return Console(file=open(os.devnull, "w"))
+    return Console(quiet=True)
 
 
 def arguments_for(settings, **changes):
