@@ -1,6 +1,8 @@
 """Probes as files."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -77,3 +79,105 @@ def test_a_file_that_is_no_probe_gets_one_sentence_with_its_name(path, spoil, wo
         LinearProbe.load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def nested(depth: int) -> list:
+    value: list = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+HEADER_DAMAGE = {
+    "version": [None, "1", 1.5, [], 0, -1, True],
+    "settings": [
+        *(None, [], "x", {}, {"zzz": 1}, {"l2": 0.1}, {"l2": 0.1, "samples_per_class": 5, "seed": 0, "zzz": 1}),
+        *({"l2": value, "samples_per_class": 5, "seed": 0} for value in (0, -1, "x", None, True, float("nan"), 1e999)),
+        *({"l2": 0.1, "samples_per_class": value, "seed": 0} for value in (0, -1, 2.5, "x", None, 10**12)),
+        *({"l2": 0.1, "samples_per_class": 5, "seed": value} for value in (-1, 2**70, 1.5, "x", None)),
+    ],
+    "classes": [
+        *(None, [], "x", {}, {"x": {"name": "a", "color": "#aabbcc"}}, {"2": None, "5": None, "200": None}),
+        {value: {"name": "a", "color": "#aabbcc"} for value in ("2", "5")},
+        {value: {"name": "a", "color": "red"} for value in ("2", "5", "200")},
+        {value: {"name": 7, "color": "#aabbcc"} for value in ("2", "5", "200")},
+        {value: {"name": "a", "color": 7} for value in ("2", "5", "200")},
+        {value: {"name": "a", "color": "#aabbcc", "zzz": 1} for value in ("2", "5", "200")},
+    ],
+    "recipes": [None, {}, "x", [None], [[]], [{}], [7], nested(400)],
+    "training": [None, [], "x", {}, {"images": 1}, {"images": None, "strokes": {}, "pixels": {}, "samples": {}}],
+}
+RECIPE_DAMAGE = {
+    "backbone": [None, 5, [], {}, ""],
+    "fingerprint": [None, 5, [], ""],
+    "sampling": [None, 5, [], "superb", "phases(100000)", "phases(0)", "phases(1000000) * phases(1000000)", "*"],
+    "interpolation": [None, 5, [], "cubic"],
+    "options": [None, 5, [], "x"],
+    "image": [
+        *(None, [], "x", {}, {"contrast": "auto"}, {"contrast": "superb", "channels": None}),
+        *({"contrast": value, "channels": None} for value in (None, [], [1], [2, 1], ["a", "b"], [0, float("nan")], 7)),
+        *({"contrast": "auto", "channels": value} for value in ([], [-1], [0, 1], "x", 7, [0.5])),
+    ],
+}
+TENSOR_DAMAGE = {
+    "values": [
+        *(np.array(values) for values in ([2, 5], [2, 2, 200], [5, 2, 200], [0, 5, 200], [-1, 5, 200], [2, 5, 2**33])),
+        *(np.array([2.0, 5.5, 200.0]), np.array([[2, 5, 200]]), np.zeros(0, np.int64), np.arange(1, 100_001)),
+    ],
+    "weights": [np.full((24, 3), value, np.float32) for value in (np.nan, np.inf)]
+    + [np.zeros((24, 2), np.float32), np.zeros(24, np.float32), np.zeros((0, 3), np.float32), np.zeros((24, 3))],
+    "bias": [np.full(3, np.nan, np.float32), np.zeros(2, np.float32), np.zeros((3, 1), np.float32), np.zeros(3)],
+}
+
+
+def damaged(path):
+    """Variants of a probe file, and what was changed in each."""
+    whole = path.read_bytes()
+    for name, values in HEADER_DAMAGE.items():
+        for value in values:
+            yield f"{name} = {str(value)[:40]}", lambda h, _, name=name, value=value: h.update({name: value})
+    for name, values in RECIPE_DAMAGE.items():
+        for value in values:
+            yield (
+                f"recipe's {name} = {value}",
+                lambda h, _, name=name, value=value: h["recipes"][0].update({name: value}),
+            )
+        yield f"recipe without {name}", lambda h, _, name=name: h["recipes"][0].pop(name)
+    for name, values in TENSOR_DAMAGE.items():
+        for value in values:
+            yield f"{name} = {value.shape} {value.dtype}", lambda _, t, name=name, value=value: t.update({name: value})
+    path.write_bytes(whole)
+
+
+def test_every_damaged_or_hostile_probe_gets_one_sentence_at_once(path):
+    whole = path.read_bytes()
+    accepted, sentences = [], {}
+    for what, change in damaged(path):
+        path.write_bytes(whole)
+        rewritten(path, change)
+        try:
+            LinearProbe.load(path)
+            accepted.append(what)
+        except ProbeError as error:
+            sentences[what] = str(error)
+    assert not accepted
+    assert len(sentences) > 80
+    for sentence in sentences.values():
+        assert str(path) in sentence
+        assert "\n" not in sentence
+        assert len(sentence) < 600
+
+
+def test_a_header_that_is_nested_too_deeply_is_damaged(path):
+    with safe_open(path, framework="np") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, metadata={"patchfield.probe": "[" * 100_000 + "]" * 100_000})
+    with pytest.raises(ProbeError, match="damaged"):
+        LinearProbe.load(path)
+
+
+def test_pickled_and_copied_probes_segment_alike(path, field):
+    probe = LinearProbe.load(path)
+    for copied in (pickle.loads(pickle.dumps(probe)), copy.deepcopy(probe)):
+        np.testing.assert_array_equal(copied.segment(field), probe.segment(field))
+        assert copied.fingerprint == probe.fingerprint

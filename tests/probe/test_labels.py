@@ -73,7 +73,7 @@ def test_a_large_area_drowns_neither_a_thin_stroke_nor_another_image():
     second[5, :40] = 1
     samples = choose_samples([find_strokes(first), find_strokes(second)], 200)
     np.testing.assert_array_equal(np.bincount(samples.strokes), [120, 40, 40])
-    assert np.all(np.diff(samples.pixels[samples.of_image(0)]) > 0)
+    assert np.all(np.diff(samples.pixels[samples.slice_of(0)]) > 0)
 
 
 def test_a_new_stroke_hardly_changes_which_other_pixels_are_used():

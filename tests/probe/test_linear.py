@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from patchfield.errors import LabelError, ProbeError
 from patchfield.pipeline import extract
-from patchfield.probe import ClassInfo, LinearProbe, SampleCache
+from patchfield.probe import ClassInfo, FeatureCache, LinearProbe
 from patchfield.testing.backbones import RandomLift
 
 
@@ -39,14 +39,14 @@ def test_a_few_strokes_segment_the_image(probe, field):
 
 def test_segmentation_probabilities_and_uncertainty_agree(probe, field):
     region = (slice(3, 40), slice(20, 81))
-    chances = probe.probabilities(field)
-    np.testing.assert_allclose(chances.sum(0), 1, atol=1e-5)
-    np.testing.assert_array_equal(probe.segment(field), probe.values[chances.argmax(0)])
-    best, second = np.sort(chances, axis=0)[:-3:-1]
+    probabilities = probe.probabilities(field)
+    np.testing.assert_allclose(probabilities.sum(0), 1, atol=1e-5)
+    np.testing.assert_array_equal(probe.segment(field), probe.values[probabilities.argmax(0)])
+    best, second = np.sort(probabilities, axis=0)[:-3:-1]
     unsure = probe.uncertainty(field)
     assert unsure.min() >= 0
     np.testing.assert_allclose(unsure, 1 - best + second, atol=1e-5)
-    np.testing.assert_allclose(probe.probabilities(field, region), chances[:, *region], atol=1e-5)
+    np.testing.assert_allclose(probe.probabilities(field, region), probabilities[:, *region], atol=1e-5)
     np.testing.assert_allclose(probe.uncertainty(field, region), unsure[region], atol=1e-4)
     np.testing.assert_array_equal(probe.segment(field, region), probe.segment(field)[region])
 
@@ -88,10 +88,10 @@ def test_a_warm_refit_equals_a_cold_fit_whatever_was_added_or_removed(field, lab
     changed[20:24, 40:60] = 9
     probe = LinearProbe()
     for painted in (early, labels, changed, labels):
-        chances = probe.fit([(field, painted)]).probabilities(field)
+        probabilities = probe.fit([(field, painted)]).probabilities(field)
         cold = LinearProbe().fit([(field, painted)])
         np.testing.assert_array_equal(probe.values, np.unique(painted[painted > 0]))
-        np.testing.assert_allclose(chances, cold.probabilities(field), atol=0.02)
+        np.testing.assert_allclose(probabilities, cold.probabilities(field), atol=0.02)
 
 
 def test_fits_are_reproducible(field, labels):
@@ -127,6 +127,11 @@ def test_a_copy_refits_without_changing_the_original(probe, field, labels):
         (lambda field, labels: [(field, labels == 5)], "only class 1 is painted"),
         (lambda field, labels: [(field, labels[:, :-1])], "should have the shape of their image"),
         (lambda field, labels: [(field, labels), (None, labels)], "Labels 2 of 2 have no image"),
+        (lambda field, labels: (field, labels), r"fit\(\[\(field, labels\)\]\)"),
+        (lambda field, labels: [(labels, field)], "the field first"),
+        (lambda field, labels: [(field, np.where(labels == 5, 2**63, labels.astype(np.uint64)))], "up to"),
+        (lambda field, labels: [(field, np.where(labels == 5, 1e30, labels))], "up to"),
+        (lambda field, labels: [(field, np.arange(labels.size).reshape(labels.shape))], "6143 values"),
     ],
 )
 def test_labels_that_do_not_suffice_get_one_sentence(field, labels, make, words):
@@ -155,6 +160,28 @@ def test_a_probe_that_learned_nothing_says_so(field, tmp_path):
         LinearProbe(l2=0)
 
 
+def test_pixels_without_a_value_are_neither_trained_on_nor_segmented(image, labels):
+    holes = image.copy()
+    holes[:, 45:50] = np.nan
+    field = extract(holes, RandomLift(), "fast")
+    misleading = labels.copy()
+    misleading[:, 45:50] = 2
+    probe = LinearProbe().fit([(field, misleading)])
+    assert probe.training.pixels[2] == 60
+    segmentation = probe.segment(field)
+    np.testing.assert_array_equal(segmentation == 0, np.isnan(holes))
+    region = (slice(3, 40), slice(20, 81))
+    np.testing.assert_array_equal(probe.segment(field, region), segmentation[region])
+    assert (probe.uncertainty(field)[:, 45:50] == 0).all()
+    assert (probe.probabilities(field)[:, :, 45:50] == 0).all()
+
+
+def test_what_was_learned_has_a_fingerprint(probe, field, labels):
+    assert probe.fingerprint == LinearProbe().fit([(field, labels)]).fingerprint
+    labels[labels == 5] = 0
+    assert probe.fingerprint != LinearProbe().fit([(field, labels)]).fingerprint
+
+
 class Counting:
     """A field that counts the pixels it is asked for."""
 
@@ -167,7 +194,7 @@ class Counting:
 
 
 def test_a_new_stroke_samples_its_own_pixels_only(field):
-    counting, cache = Counting(field), SampleCache()
+    counting, cache = Counting(field), FeatureCache()
     rng = np.random.default_rng(0)
     for count, fresh in ((50, 50), (80, 30), (60, 0), (80, 0)):
         pixels = np.sort(rng.permutation(np.random.default_rng(5).permutation(64 * 96)[:count]))
@@ -178,7 +205,7 @@ def test_a_new_stroke_samples_its_own_pixels_only(field):
 
 
 def test_the_cache_forgets_fields_that_are_gone(field):
-    cache = SampleCache()
+    cache = FeatureCache()
     counting = Counting(field)
     cache.features(counting, np.arange(3))
     assert len(cache) == 1

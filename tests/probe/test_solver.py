@@ -28,8 +28,8 @@ def reference(features: np.ndarray, truth: np.ndarray, l2: float):
 
 def probabilities(scores: LinearMap, features: np.ndarray) -> np.ndarray:
     logits = features.astype(np.float64) @ scores.weights + scores.bias
-    chances = np.exp(logits - logits.max(1, keepdims=True))
-    return chances / chances.sum(1, keepdims=True)
+    probabilities = np.exp(logits - logits.max(1, keepdims=True))
+    return probabilities / probabilities.sum(1, keepdims=True)
 
 
 def objective(scores: LinearMap, features: np.ndarray, truth: np.ndarray, l2: float) -> float:

@@ -105,6 +105,8 @@ def _checked_channels(channels: Any) -> tuple[int, ...]:
         chosen = tuple(int(channel) for channel in channels)
     except (TypeError, ValueError):
         raise ImageError(f"Channels {channels!r} are no channel numbers: give one or three, from 0.") from None
+    if any(isinstance(channel, float) and channel != int(channel) for channel in channels):
+        raise ImageError(f"Channels {channels!r} are no channel numbers: give one or three, from 0.")
     if len(chosen) not in (1, 3) or min(chosen) < 0:
         raise ImageError(
             f"Channels {chosen} cannot be used: give one channel (as grey) or three (as red, green, blue; "

@@ -23,7 +23,7 @@ class ClassInfo:
     Raises
     ------
     ProbeError
-        When the colour is written otherwise.
+        When the colour is written otherwise, or the name is no text.
 
     Examples
     --------
@@ -35,6 +35,8 @@ class ClassInfo:
     color: str
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and isinstance(self.color, str)):
+            raise ProbeError(f"A class has a text as name and one as colour, not {self.name!r} and {self.color!r}.")
         if not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
             raise ProbeError(f"The colour '{self.color}' of class '{self.name}' is not of the form #rrggbb.")
 

@@ -1,14 +1,17 @@
 """Probes on disk: one safetensors file, the numbers as tensors and all the rest as JSON in its header.
 
-Nothing in such a file is ever executed.
+Nothing in such a file is ever executed, and nothing in it is believed before it is checked: probes are handed on.
 """
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -16,25 +19,37 @@ from patchfield.atomic import atomic_path
 from patchfield.errors import ProbeError
 from patchfield.field import FeatureRecipe
 from patchfield.probe.classes import ClassInfo
+from patchfield.probe.labels import MAX_LABEL
 from patchfield.probe.solver import LinearMap
-from patchfield.probe.trained import Trained, TrainingFacts
+from patchfield.probe.trained import MAX_CLASSES, Trained, TrainingFacts
+
+SUFFIX = ".probe"
+MAX_BYTES = 2**30
+"""A probe of 255 classes on 100,000 channels has a tenth of this."""
 
 _KEY, _VERSION = "patchfield.probe", 1
+_MAX_RECIPES = 64
+_MAX_SAMPLES_PER_CLASS = 10**7
 
 
-def write_probe(path: str | Path, trained: Trained, settings: dict[str, Any]) -> None:
+def write_probe(path: str | Path, trained: Trained, settings: Mapping[str, Any]) -> None:
     """Write what a probe knows to `path`, whole or not at all.
 
     Parameters
     ----------
     path : str or Path
     trained : Trained
-    settings : dict
+    settings : mapping
         JSON-able arguments that make an equal, untrained probe.
+
+    Raises
+    ------
+    ProbeError
+        When it cannot be written, for example because the disk is full.
     """
     header = {
         "version": _VERSION,
-        "settings": settings,
+        "settings": dict(settings),
         "classes": {str(value): asdict(info) for value, info in trained.classes.items()},
         "recipes": [recipe.to_json() for recipe in trained.recipes],
         "training": asdict(trained.facts),
@@ -45,7 +60,21 @@ def write_probe(path: str | Path, trained: Trained, settings: dict[str, Any]) ->
         "bias": trained.scores.bias,
     }
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={_KEY: json.dumps(header)})
+        try:
+            save_file(tensors, temporary, metadata={_KEY: json.dumps(header)})
+        except SafetensorError as error:
+            raise ProbeError(
+                f"The probe '{path}' cannot be written ({error}): make room, or write elsewhere."
+            ) from error
+
+
+def is_probe(path: str | Path) -> bool:
+    """Whether a file is a probe, whole or not; never raises."""
+    try:
+        with safe_open(path, framework="np") as file:
+            return _KEY in (file.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
 
 
 def read_probe(path: str | Path) -> tuple[Trained, dict[str, Any]]:
@@ -56,34 +85,83 @@ def read_probe(path: str | Path) -> tuple[Trained, dict[str, Any]]:
     ProbeError
         When the file is missing, damaged, no probe, or of a newer version.
     """
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.is_file():
         raise ProbeError(f"There is no probe '{path}': check the path.")
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ProbeError(f"'{path}' is no probe: it is too large to be one.")
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, TypeError) as error:
         raise ProbeError(f"'{path}' is no probe, or it is damaged ({error}): choose another, or train again.") from None
     if _KEY not in metadata:
         raise ProbeError(f"'{path}' is no probe: choose a file that Patchfield saved as one.")
     try:
         header = json.loads(metadata[_KEY])
-        if header["version"] > _VERSION:
-            raise ProbeError(f"The probe '{path}' was saved by a newer Patchfield: update Patchfield to use it.")
-        return _trained(header, **tensors), header["settings"]
-    except ProbeError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ProbeError(f"The probe '{path}' is damaged ({error!r}): choose another, or train again.") from error
+        version = header["version"]
+        _require(_is_whole(version) and version >= _VERSION, f"version {version!r}")
+        if version == _VERSION:
+            return _trained(header, tensors), _settings(header["settings"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        missing = isinstance(error, KeyError)
+        reason = f"{error.args[0]!r} is missing" if missing else " ".join(str(error).split()).rstrip(".")
+        raise ProbeError(f"The probe '{path}' is damaged ({reason}): choose another, or train again.") from error
+    raise ProbeError(f"The probe '{path}' was saved by a newer Patchfield: update Patchfield to use it.")
 
 
-def _trained(header: dict[str, Any], values: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> Trained:
-    if weights.ndim != 2 or not values.shape == bias.shape == (weights.shape[1],):
-        raise ValueError(f"weights {weights.shape} for {len(values)} classes")
+def _trained(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Trained:
+    values, weights, bias = (tensors[name] for name in ("values", "weights", "bias"))
+    _require(values.dtype.kind in "iu" and values.ndim == 1, f"values of type {values.dtype}")
+    _require(2 <= len(values) <= MAX_CLASSES, f"{len(values)} classes")
+    _require(bool((values[1:] > values[:-1]).all()) and values[0] >= 1 and values[-1] <= MAX_LABEL, "its label values")
+    fits = weights.ndim == 2 and bias.shape == values.shape == weights.shape[1:] and len(weights) > 0
+    _require(fits, f"weights {weights.shape} for {len(values)} classes")
+    _require(weights.dtype == bias.dtype == np.float32, f"weights of type {weights.dtype}")
+    _require(bool(np.isfinite(weights).all() and np.isfinite(bias).all()), "weights that are no finite numbers")
     return Trained(
-        values=values,
+        values=values.astype(np.int64),
         scores=LinearMap(weights, bias),
-        classes={int(value): ClassInfo(**info) for value, info in header["classes"].items()},
-        recipes=tuple(FeatureRecipe.from_json(recipe) for recipe in header["recipes"]),
+        classes=_classes(header["classes"], values),
+        recipes=_recipes(header["recipes"]),
         facts=TrainingFacts.from_json(header["training"]),
     )
+
+
+def _classes(entries: Mapping[str, Any], values: NDArray[np.integer]) -> dict[int, ClassInfo]:
+    classes = {int(value): ClassInfo(**info) for value, info in entries.items()}
+    _require(sorted(classes) == values.tolist(), "names of other classes")
+    return {int(value): classes[int(value)] for value in values}
+
+
+def _recipes(entries: Any) -> tuple[FeatureRecipe, ...]:
+    _require(isinstance(entries, list) and len(entries) <= _MAX_RECIPES, "its recipes")
+    for entry in entries:
+        _require(isinstance(entry, dict) and isinstance(entry["options"], dict), "a recipe")
+        for name in ("backbone", "fingerprint", "sampling", "interpolation"):
+            _require(isinstance(entry[name], str) and bool(entry[name]), f"the {name} of a recipe")
+    return tuple(FeatureRecipe.from_json(entry) for entry in entries)
+
+
+def _settings(settings: Any) -> dict[str, Any]:
+    """The arguments of an equal probe."""
+    _require(isinstance(settings, dict) and set(settings) == {"l2", "samples_per_class", "seed"}, "its settings")
+    l2, samples, seed = settings["l2"], settings["samples_per_class"], settings["seed"]
+    _require(_is_number(l2) and math.isfinite(l2) and l2 > 0, f"a penalty of {l2!r}")
+    _require(_is_whole(samples) and 1 <= samples <= _MAX_SAMPLES_PER_CLASS, f"{samples!r} samples per class")
+    _require(_is_whole(seed) and 0 <= seed < 2**63, f"the seed {seed!r}")
+    return dict(settings)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise ValueError(what)

@@ -13,6 +13,9 @@ from patchfield.errors import LabelError
 
 Integers = NDArray[np.int64]
 
+MAX_LABEL = 2**32 - 1
+"""What the largest type of result images, uint32, holds."""
+
 
 @dataclass(frozen=True, eq=False)
 class Strokes:
@@ -107,10 +110,15 @@ class LabelSamples:
     values: Integers
     strokes: Integers
 
-    def of_image(self, image: int) -> slice:
+    def slice_of(self, image: int) -> slice:
         """The range of samples of one image."""
         first, last = np.searchsorted(self.images, [image, image + 1])
         return slice(int(first), int(last))
+
+    def subset(self, kept: NDArray[np.bool_]) -> "LabelSamples":
+        """Only some of the samples; images without any are gone, and the others counted anew."""
+        images = np.unique(self.images[kept], return_inverse=True)[1].astype(np.int64)
+        return LabelSamples(images, self.pixels[kept], self.values[kept], self.strokes[kept])
 
 
 def choose_samples(strokes: Sequence[Strokes], per_class: int, seed: int = 0) -> LabelSamples:
@@ -206,7 +214,7 @@ def _checked_values(values: NDArray[Any], name: str) -> Integers:
     """The labels of the painted pixels as integers from 1."""
     kind = values.dtype.kind
     whole = kind in "iub" or (
-        kind == "f" and bool(np.all(values == np.floor(values))) and bool(np.isfinite(values).all())
+        kind == "f" and bool(np.isfinite(values).all()) and bool(np.all(values == np.floor(values)))
     )
     if not whole:
         raise LabelError(
@@ -214,6 +222,8 @@ def _checked_values(values: NDArray[Any], name: str) -> Integers:
         )
     if len(values) and values.min() < 0:
         raise LabelError(f"{name} hold the negative value {values.min()}: classes count from 1, and 0 is unlabelled.")
+    if len(values) and values.max() > MAX_LABEL:
+        raise LabelError(f"{name} hold the value {values.max()}: classes count from 1 up to {MAX_LABEL}.")
     return values.astype(np.int64)
 
 

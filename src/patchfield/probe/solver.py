@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from patchfield.probe.labels import Integers
 
-_LEAST_CURVED = 512
+_MIN_CURVED = 512
 """Samples that the Hessian is seen through; as many as channels when those are more."""
 
-_MOST_STEPS, _MOST_CG_STEPS = 100, 80
+_MAX_STEPS = 100
+_MAX_CG_STEPS = 80
 _CG_TOLERANCE = 0.1
 """Each Newton step is solved to this part of its gradient: more exact steps cost more than they save."""
 
@@ -95,8 +96,8 @@ def _standardised(parts: Sequence[NDArray[np.float32]]) -> tuple[torch.Tensor, t
     samples = torch.empty(count, channels + 1)
     samples[:, channels] = 1
     values = samples[:, :channels]
-    for part, place in zip(raw, values.split([len(part) for part in raw]), strict=True):
-        torch.sub(part, mean, out=place)
+    for part, target in zip(raw, torch.split(values, [len(part) for part in raw]), strict=True):
+        torch.sub(part, mean, out=target)
     scale = torch.linalg.vector_norm(values, dim=0) / count**0.5
     scale[scale <= _CONSTANT * mean.abs()] = 1
     values /= scale
@@ -140,16 +141,16 @@ class _Problem:
         # Of two classes, scikit-learn penalises |W_1 - W_0|^2, which for centred weights is 2 |W|^2.
         self._penalty = torch.full((samples.shape[1],), 2 * l2 if self.class_count == 2 else l2)
         self._penalty[-1] = 0
-        self._curved = max(_LEAST_CURVED, samples.shape[1])
+        self._curved = max(_MIN_CURVED, samples.shape[1])
 
     def newton(self, weights: torch.Tensor, tolerance: float) -> torch.Tensor:
         """The weights (K, C + 1) that minimise the objective."""
-        value, gradient, chances = self.evaluate(weights)
+        value, gradient, probabilities = self.evaluate(weights)
         if value > math.log(self.class_count):  # worse than knowing nothing: not a start to go on from
             weights = torch.zeros_like(weights)
-            value, gradient, chances = self.evaluate(weights)
-        for _ in range(_MOST_STEPS):
-            step = _conjugate_gradients(self._curvature(chances), -gradient)
+            value, gradient, probabilities = self.evaluate(weights)
+        for _ in range(_MAX_STEPS):
+            step = _conjugate_gradients(self._curvature(probabilities), -gradient)
             slope = float((gradient * step).sum())
             if -slope <= tolerance * value:
                 return weights + step  # this close, Newton's step needs no check
@@ -164,7 +165,7 @@ class _Problem:
             else:
                 break  # float32 sees no further decrease
             weights = weights + length * step
-            value, gradient, chances = tried
+            value, gradient, probabilities = tried
         return weights
 
     def evaluate(self, weights: torch.Tensor) -> tuple[float, torch.Tensor, torch.Tensor]:
@@ -172,21 +173,21 @@ class _Problem:
         logs = torch.log_softmax(weights @ self._samples.T, 0)
         losses = -logs.gather(0, self._classes[None])[0] * self._shares
         value = losses.sum(dtype=torch.float64) + (self._penalty * weights.double() ** 2).sum() / 2
-        chances = logs.exp()
-        gradient = ((chances - self._truth) * self._shares) @ self._samples + self._penalty * weights
-        return float(value), gradient, chances
+        probabilities = logs.exp()
+        gradient = ((probabilities - self._truth) * self._shares) @ self._samples + self._penalty * weights
+        return float(value), gradient, probabilities
 
-    def _curvature(self, chances: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    def _curvature(self, probabilities: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
         """Products with the Hessian at given probabilities, estimated from the samples that curve most."""
         samples, shares = self._samples, self._shares
         if len(samples) > self._curved:
-            kept, shares = _drawn(shares * (1 - chances.square().sum(0)), shares, self._curved)
-            samples, chances = samples[kept], chances[:, kept]
-        weighted = chances * shares
+            kept, shares = _drawn(shares * (1 - probabilities.square().sum(0)), shares, self._curved)
+            samples, probabilities = samples[kept], probabilities[:, kept]
+        weighted = probabilities * shares
 
         def product(direction: torch.Tensor) -> torch.Tensor:
             scores = direction @ samples.T
-            change = weighted * (scores - (chances * scores).sum(0))
+            change = weighted * (scores - (probabilities * scores).sum(0))
             return change @ samples + self._penalty * direction
 
         return product
@@ -204,10 +205,10 @@ def _drawn(sizes: torch.Tensor, shares: torch.Tensor, count: int) -> tuple[torch
     thresholds = rest[:count] / torch.arange(count, 0, -1)
     certain = int((ranked[:count] > thresholds).sum())
     threshold = thresholds[min(certain, count - 1)]
-    chances = (sizes.double() / threshold).clamp(max=1)
-    running = chances.cumsum(0).floor()
+    probabilities = (sizes.double() / threshold).clamp(max=1)
+    running = probabilities.cumsum(0).floor()
     kept = torch.nonzero(torch.diff(running, prepend=torch.zeros(1, dtype=running.dtype)))[:, 0]
-    return kept, shares[kept] / chances[kept].float()
+    return kept, shares[kept] / probabilities[kept].float()
 
 
 def _conjugate_gradients(product: Callable[[torch.Tensor], torch.Tensor], target: torch.Tensor) -> torch.Tensor:
@@ -215,15 +216,15 @@ def _conjugate_gradients(product: Callable[[torch.Tensor], torch.Tensor], target
     answer, residual = torch.zeros_like(target), target.clone()
     direction = residual.clone()
     size = first = float(residual.square().sum())
-    for _ in range(_MOST_CG_STEPS):
+    for _ in range(_MAX_CG_STEPS):
         if size <= _CG_TOLERANCE**2 * first or size == 0:
             break
-        bent = product(direction)
-        curvature = float((direction * bent).sum())
+        curved = product(direction)
+        curvature = float((direction * curved).sum())
         if curvature <= 0:  # rounding
             break
         answer.add_(direction, alpha=size / curvature)
-        residual.sub_(bent, alpha=size / curvature)
+        residual.sub_(curved, alpha=size / curvature)
         new_size = float(residual.square().sum())
         direction = residual + direction * (new_size / size)
         size = new_size

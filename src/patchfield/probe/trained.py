@@ -11,6 +11,9 @@ from patchfield.probe.classes import ClassInfo
 from patchfield.probe.labels import Integers, LabelSamples, Strokes
 from patchfield.probe.solver import LinearMap
 
+MAX_CLASSES = 255
+"""More values are the numbers of objects, not classes; each class costs a column of weights and a map."""
+
 
 @dataclass(frozen=True)
 class TrainingFacts:
@@ -30,7 +33,7 @@ class TrainingFacts:
     samples: dict[int, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, strokes: Sequence[Strokes], samples: LabelSamples) -> "TrainingFacts":
+    def from_samples(cls, strokes: Sequence[Strokes], samples: LabelSamples) -> "TrainingFacts":
         """Count strokes and pixels."""
         return cls(
             images=len(strokes),
@@ -43,10 +46,10 @@ class TrainingFacts:
     def from_json(cls, values: dict[str, Any]) -> "TrainingFacts":
         """What `dataclasses.asdict` and JSON, which turns numbers that are keys into strings, made of it."""
         counts = {
-            name: {int(value): count for value, count in values[name].items()}
+            name: {int(value): int(count) for value, count in values[name].items()}
             for name in ("strokes", "pixels", "samples")
         }
-        return cls(images=values["images"], **counts)
+        return cls(images=int(values["images"]), **counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +80,10 @@ class Trained:
         known = np.isin(values, self.values)
         if not known.any():
             return None
-        place = np.searchsorted(self.values, values[known])
+        positions = np.searchsorted(self.values, values[known])
         weights = np.zeros((len(self.scores.weights), len(values)), np.float32)
         bias = np.zeros(len(values), np.float32)
-        weights[:, known], bias[known] = self.scores.weights[:, place], self.scores.bias[place]
+        weights[:, known], bias[known] = self.scores.weights[:, positions], self.scores.bias[positions]
         return LinearMap(weights, bias)
 
 
@@ -89,7 +92,7 @@ def fingerprints(recipes: tuple[FeatureRecipe, ...]) -> tuple[str, ...]:
     return tuple(recipe.fingerprint for recipe in recipes)
 
 
-def described(recipes: tuple[FeatureRecipe, ...], channels: int) -> str:
+def summary(recipes: tuple[FeatureRecipe, ...], channels: int) -> str:
     """Features in the words of an error message."""
     if not recipes:
         return f"unknown origin ({channels} channels)"

@@ -9,10 +9,10 @@ from patchfield.probe.labels import Integers, LabelSamples, choose_samples
 from patchfield.probe.linear import LabelledField, LinearProbe, labelled_strokes
 from patchfield.probe.solver import fit_softmax
 
-LEAST_STROKES = 3
+MIN_STROKES = 3
 """Strokes of each class below which a held-out figure says more about luck than about the probe."""
 
-_MOST_FOLDS = 4
+_MAX_FOLDS = 4
 _SAMPLES_PER_CLASS = 500
 """Enough to tell how far unseen strokes are predicted, at a fraction of the time of a full fit."""
 
@@ -65,18 +65,22 @@ def stroke_agreement(pairs: Sequence[LabelledField], probe: LinearProbe | None =
 
     Examples
     --------
-    >>> stroke_agreement([(field, labels)], probe).mean                       # doctest: +SKIP
-    0.97
+    >>> import patchfield as pf
+    >>> image, labels = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
+    >>> image[:, 32:] = 200
+    >>> labels[[10, 30, 50], 4:20], labels[[10, 30, 50], 44:60] = 1, 2
+    >>> stroke_agreement([(pf.extract(image, "filters"), labels)]).mean
+    1.0
     """
     probe = probe or LinearProbe()
     fields, strokes = labelled_strokes(pairs)
     samples = choose_samples(strokes, min(_SAMPLES_PER_CLASS, probe.samples_per_class), probe.seed)
     values, classes = np.unique(samples.values, return_inverse=True)
     counts = [len(np.unique(samples.strokes[classes == k])) for k in range(len(values))]
-    if len(values) < 2 or min(counts) < LEAST_STROKES:
+    if len(values) < 2 or min(counts) < MIN_STROKES:
         return None
     features = np.concatenate(probe.cache.of_samples(fields, samples))
-    folds = _folds(samples, classes, min(_MOST_FOLDS, *counts))
+    folds = _folds(samples, classes, min(_MAX_FOLDS, *counts))
     right = np.zeros(len(classes), bool)
     for fold in np.unique(folds):
         held_out = folds == fold
