@@ -1,8 +1,11 @@
 """Errors whose message is written for the user: what went wrong, where, and what to do about it.
 
 The command line prints the sentence and exits with 1; the napari panel shows it as a notification.
-Everything else that escapes is a defect of ours and keeps its traceback.
+Everything else that escapes is a defect of ours: it is reported as one, and its traceback is kept.
 """
+
+import errno
+import os
 
 
 class PatchfieldError(ValueError):
@@ -27,3 +30,64 @@ class FieldError(PatchfieldError):
 
 class ProbeError(PatchfieldError):
     """A probe is not fitted, cannot be read, or belongs to other features."""
+
+
+class OutputError(PatchfieldError):
+    """Results cannot be written where they should, or would replace something."""
+
+
+def error_sentence(error: BaseException) -> str | None:
+    """What to tell the user about an error that is not a defect of ours; None for all others.
+
+    Known are the errors of this module, those of the operating system, and memory that does not suffice.
+
+    Examples
+    --------
+    >>> error_sentence(OSError(errno.ENOSPC, "No space left on device", "out/a.tif"))
+    'out/a.tif: the disk is full: make room, or write elsewhere.'
+    >>> error_sentence(KeyError("x")) is None
+    True
+    """
+    if isinstance(error, PatchfieldError):
+        return str(error)
+    if (isinstance(error, OSError) and error.errno == errno.ENOMEM) or _is_out_of_memory(error):
+        return (
+            "There is not enough memory: close other programs, take a faster sampling or a smaller image, or cut the "
+            "image into parts."
+        )
+    if isinstance(error, OSError):
+        return _system_sentence(error)
+    return None
+
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: make room, or write elsewhere",
+    errno.EDQUOT: "your share of the disk is used up: make room, or write elsewhere",
+    errno.EROFS: "the disk is read-only: write elsewhere",
+    errno.EACCES: "permission is denied: check who may read and write there",
+    errno.EPERM: "permission is denied: check who may read and write there",
+    errno.EISDIR: "a folder of this name stands in the way: move it, or give another name",
+    errno.EEXIST: "a file of this name stands in the way: move it, or give another name",
+    errno.ENOTDIR: "a part of this path is a file and no folder: give another path",
+    errno.ENOENT: "there is no such file or folder: check the path",
+    errno.ENAMETOOLONG: "the name is too long for this disk: give a shorter one",
+    errno.ELOOP: "links lead in a circle: give the path that they stand for",
+    errno.EMFILE: "too many files are open: close other programs, or raise the limit (ulimit -n)",
+    errno.EIO: "the disk or the network failed: check it, and try again",
+}
+
+
+def _system_sentence(error: OSError) -> str:
+    # Files are replaced by temporary ones: the second name is what the user knows.
+    name = error.filename2 or error.filename
+    advice = _ADVICE.get(error.errno or 0, (error.strerror or str(error) or type(error).__name__).rstrip("."))
+    subject = "" if name is None else f"{os.fspath(name)!s}: " if not isinstance(name, int) else ""
+    return f"{subject}{advice}." if subject else f"{advice[0].upper()}{advice[1:]}."
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """numpy and Python raise MemoryError, torch RuntimeErrors of its allocators."""
+    if isinstance(error, MemoryError):
+        return True
+    texts = ("not enough memory", "can't allocate memory", "out of memory")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)

@@ -1,17 +1,28 @@
 """How well segmentation files agree with mask files."""
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from patchfield.atomic import atomic_path
-from patchfield.batch.selection import find_labels, match_labels
-from patchfield.errors import LabelError
-from patchfield.evaluate import class_iou, confusion_matrix, mean_iou_of_image, pixel_accuracy
+from patchfield.batch.cells import readable_path, text_cell
+from patchfield.batch.failures import Failures
+from patchfield.batch.matching import match_labels
+from patchfield.errors import LabelError, OutputError
+from patchfield.evaluate.metrics import class_iou, contingency_table, mean_iou_of_image, pixel_accuracy
 from patchfield.images import read_labels
+
+VOID = 255
+"""What masks of many data sets hold where nobody knows the class (PASCAL VOC)."""
+
+MAX_CLASSES = 255
+"""A mask with more values numbers objects, or is a lossy copy of a mask."""
+
+COLUMNS = ("image", "mean IoU", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -34,27 +45,69 @@ class Score:
     iou: dict[int, float]
 
 
-def score_files(segmentations: Sequence[str], masks: str) -> list[Score]:
-    """Compare segmentations with masks (0 = not counted) of the same name.
+@dataclass
+class Scores:
+    """The scores of many files, and what is to be said about them.
+
+    Attributes
+    ----------
+    scores : list of Score
+    failures : Failures
+        Files that could not be compared.
+    notes : list of str
+        Sentences: masks that label nothing, values that were not counted or never occur in a segmentation.
+    """
+
+    failures: Failures
+    scores: list[Score] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def score_files(
+    segmentations: Sequence[Path], masks: Sequence[Path], log_folder: Path, ignore: Collection[int] | None = None
+) -> Scores:
+    """Compare segmentations with masks of the same name; 0 in a mask does not count.
 
     Parameters
     ----------
-    segmentations : sequence of str
-        Files, folders (their ``*_segmentation`` files, where there are any) and patterns.
-    masks : str
-        A file, folder or pattern.
+    segmentations, masks : sequence of Path
+    log_folder : Path
+        Where the traceback goes if a file meets a defect.
+    ignore : collection of int, optional
+        Further mask values that do not count. When left out, :data:`VOID` does not count if it occurs in masks beside
+        other values and in no segmentation, and a note says so.
 
     Raises
     ------
     LabelError
-        When nothing is found, no names match, or shapes differ.
+        When no names match, or two segmentations are of one image.
     """
-    files = [file for argument in segmentations for file in _segmentations_of(argument)]
-    matched = match_labels(files, find_labels(masks))
-    unmatched = [file.name for file in files if file not in matched]
-    if unmatched:
-        raise LabelError(f"{unmatched[0]} has no mask of its name in {masks}.")
-    return [_score(file, mask) for file, mask in matched.items()]
+    matched = match_labels(segmentations, masks, "masks")
+    result = Scores(Failures(log_folder))
+    tables: dict[Path, _Table] = {}
+    for file in segmentations:
+        with result.failures.caught(file):
+            if file not in matched:
+                raise LabelError(f"{file} has no mask of its name.")
+            tables[file] = _compare(file, matched[file])
+    ignored = set(ignore) if ignore is not None else _void(tables.values())
+    if ignore is None and ignored:
+        result.notes.append(
+            f"The value {VOID} of the masks occurs in no segmentation and was not counted, as the void of many data "
+            "sets; --ignore 0 counts it."
+        )
+    for value in _never_predicted(tables.values(), ignored):
+        result.notes.append(
+            f"The value {value} of the masks occurs in no segmentation and counts with an IoU of 0; --ignore {value} "
+            "leaves it out."
+        )
+    for file, table in tables.items():
+        score = table.score(ignored)
+        if score is None:
+            result.notes.append(f"{matched[file]} labels nothing and was left out.")
+        else:
+            result.scores.append(score)
+    return result
 
 
 def mean_score(scores: Sequence[Score]) -> Score:
@@ -71,7 +124,7 @@ def mean_score(scores: Sequence[Score]) -> Score:
 def score_table(scores: Sequence[Score]) -> tuple[list[str], list[list[str]]]:
     """Column names and rows, one per score and one for the mean."""
     total = mean_score(scores)
-    columns = ["image", "mean IoU", "accuracy", *(f"IoU {value}" for value in total.iou)]
+    columns = [*COLUMNS, *(f"IoU {value}" for value in total.iou)]
     rows = [
         [score.name, f"{score.mean_iou:.4f}", f"{score.accuracy:.4f}"]
         + [f"{score.iou[value]:.4f}" if value in score.iou else "" for value in total.iou]
@@ -81,25 +134,83 @@ def score_table(scores: Sequence[Score]) -> tuple[list[str], list[list[str]]]:
 
 
 def write_scores(path: Path, scores: Sequence[Score]) -> None:
-    """Write the table of scores as CSV."""
+    """Write the table of scores as CSV, in place of an earlier one; see :func:`check_scores_file`."""
     columns, rows = score_table(scores)
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8-sig") as file:
-        csv.writer(file).writerows([columns, *rows])
+        csv.writer(file).writerows([columns, *([text_cell(row[0]), *row[1:]] for row in rows)])
 
 
-def _segmentations_of(argument: str) -> list[Path]:
-    files = find_labels(argument)
-    ours = [file for file in files if file.stem.endswith("_segmentation")]
-    return ours if Path(argument).is_dir() and ours else files
+def check_scores_file(path: Path) -> None:
+    """Make sure that a table of scores may be written to `path`.
+
+    Raises
+    ------
+    OutputError
+        When something else than a table of scores stands there.
+    """
+    if not path.exists():
+        return
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header = next(csv.reader(file), [])
+    except (OSError, ValueError, csv.Error):
+        header = []
+    if tuple(header[: len(COLUMNS)]) != COLUMNS:
+        raise OutputError(f"{path} is not a table of scores and would be replaced: move it, or write elsewhere.")
 
 
-def _score(segmentation: Path, mask: Path) -> Score:
-    predicted, truth = read_labels(segmentation), read_labels(mask)
+@dataclass(frozen=True)
+class _Table:
+    """Pixels of each mask value (rows) that a segmentation gives each of these values, or any other (last column)."""
+
+    name: str
+    values: tuple[int, ...]
+    predicted: frozenset[int]
+    counts: NDArray[np.int64]
+
+    def score(self, ignored: Collection[int]) -> Score | None:
+        """None when no pixel counts."""
+        confusion = np.vstack([self.counts, np.zeros_like(self.counts[:1])])
+        confusion[: len(self.values)][[value in ignored for value in self.values]] = 0
+        if not confusion.any():
+            return None
+        counted = [bool(row.any()) for row in confusion[: len(self.values)]]
+        iou = {
+            value: float(share)
+            for value, share, counts in zip(self.values, class_iou(confusion), counted, strict=False)
+            if counts
+        }
+        return Score(self.name, float(mean_iou_of_image(confusion)), float(pixel_accuracy(confusion)), iou)
+
+
+def _compare(segmentation: Path, mask: Path) -> _Table:
+    predicted, truth = read_labels(segmentation, max_classes=None), read_labels(mask, max_classes=None)
     if predicted.shape != truth.shape:
         raise LabelError(f"{segmentation} has shape {predicted.shape}, but {mask} has {truth.shape}.")
-    values = np.union1d(truth, predicted[truth > 0])
-    confusion = confusion_matrix(predicted, truth, values)
-    per_class = class_iou(confusion)
-    iou = {int(v): float(i) for v, i, row in zip(values, per_class, confusion, strict=True) if row.any()}
-    name = segmentation.stem.removesuffix("_segmentation")
-    return Score(name, float(mean_iou_of_image(confusion)), float(pixel_accuracy(confusion)), iou)
+    values = np.unique(truth[truth > 0])
+    if len(values) > MAX_CLASSES:
+        raise LabelError(
+            f"{mask} holds {len(values)} values: a mask of classes has at most {MAX_CLASSES}; masks that number "
+            "objects, and lossy copies of masks (JPEG), cannot be compared with."
+        )
+    # Which class is left out of the table a pixel was taken for does not matter: one more column holds them all.
+    row_of, other = np.searchsorted(values, predicted), len(values)
+    known = np.isin(predicted, values)
+    true_row = np.where(truth > 0, np.searchsorted(values, truth), -1)
+    counts = contingency_table(np.where(known, row_of, other), true_row, range(other + 1), range(other), ignore=-1)
+    name = readable_path(Path(segmentation.stem.removesuffix("_segmentation")))
+    return _Table(name, tuple(map(int, values)), frozenset(map(int, np.unique(predicted))), counts)
+
+
+def _void(tables: Iterable[_Table]) -> set[int]:
+    """:data:`VOID` where it says that nobody knows: beside other values, and in no segmentation."""
+    tables = list(tables)
+    of_masks = {value for table in tables for value in table.values}
+    predicted = any(VOID in table.predicted for table in tables)
+    return {VOID} if len(of_masks) > 1 and VOID in of_masks and not predicted else set()
+
+
+def _never_predicted(tables: Iterable[_Table], ignored: Collection[int]) -> list[int]:
+    tables = list(tables)
+    predicted = frozenset().union(*(table.predicted for table in tables))
+    return sorted({value for table in tables for value in table.values} - predicted - set(ignored))

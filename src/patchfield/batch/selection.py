@@ -1,122 +1,154 @@
-"""Which files are meant: images of folders and patterns, and the label file of every image."""
+"""Which files are meant: those of folders and patterns, each once, without what only lies beside them."""
 
 import glob
-import re
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from patchfield.errors import ImageError, LabelError
-from patchfield.images import IMAGE_SUFFIXES
+from patchfield.errors import ImageError, LabelError, PatchfieldError
+from patchfield.images import ARRAY_SUFFIXES, IMAGE_SUFFIXES, OUTLINE_SUFFIXES
+from patchfield.images.roles import FileRole, file_role
 
-RESULT_ENDINGS = ("_segmentation", "_probability", "_pca")
-"""What our own results are called after their image; folders are not searched for them."""
+_SEARCHED = IMAGE_SUFFIXES | (ARRAY_SUFFIXES - {".npz", ".ilp"})
+_SEARCHED_FOR_LABELS = IMAGE_SUFFIXES | ARRAY_SUFFIXES | (OUTLINE_SUFFIXES - {".json"})
+"""What folders and patterns stand for; a file that is named may be of any kind."""
 
-_ROLE = re.compile(
-    r"^(image|img|labels?|strokes?|scribbles?|masks?|annotations?)[ _.-]+"
-    r"|[ _.-]+(image|img|labels?|strokes?|scribbles?|masks?|annotations?|segmentation)$",
-    re.IGNORECASE,
-)
+PAINTED_FIRST = (FileRole.STROKES, FileRole.MASK)
+MASKS_FIRST = (FileRole.MASK, FileRole.STROKES)
 
 
-def find_images(arguments: Iterable[str | Path]) -> list[Path]:
+@dataclass(frozen=True)
+class ImageFiles:
+    """Image files, and files that a search found beside them and left aside.
+
+    Attributes
+    ----------
+    files : tuple of Path
+    left_aside : tuple of Path
+        Labels, masks and results of earlier runs, by their names (:func:`patchfield.images.roles.file_role`).
+    """
+
+    files: tuple[Path, ...]
+    left_aside: tuple[Path, ...] = ()
+
+
+def find_images(arguments: Iterable[str | Path], labels: Collection[Path] = ()) -> ImageFiles:
     """Files, folders and patterns (``*.tif``, ``**`` for all depths) as a list of files, each once, in order.
 
-    A folder stands for the image files directly in it, without the results of earlier runs. A file that is named is
-    kept even if it does not exist, so that it can be reported with the others that fail.
+    A folder stands for the image files directly in it. Of what a folder or pattern holds, files whose names say that
+    they are labels, masks or results are left aside, unless a pattern fits nothing else. A file that is named is kept
+    even if it does not exist, so that it can be reported with the others that fail. Files are told apart by where they
+    really are: two spellings of one path, or a link in a loop of folders, are one file.
+
+    Parameters
+    ----------
+    arguments : iterable of str or Path
+    labels : collection of Path, optional
+        Files that are used as labels, and thus are no images.
 
     Raises
     ------
     ImageError
-        When a folder or pattern holds no image.
+        When an argument is empty, or a folder or pattern holds no image.
     """
-    found: dict[Path, None] = {}
+    images: dict[str, Path] = {}
+    aside: dict[str, Path] = {}
+    used = {os.path.realpath(file) for file in labels}
     for argument in arguments:
-        searched, files = _files_of(argument)
-        if searched:
-            files = [file for file in files if not file.stem.endswith(RESULT_ENDINGS)]
-        if not files:
-            raise ImageError(f"{argument} holds no image file (TIFF, PNG, JPEG).")
-        found |= dict.fromkeys(files)
-    return list(found)
+        searched, files = _files_of(argument, _SEARCHED, ImageError)
+        others = [file for file in files if searched and file_role(file, _searched_folder(argument)) != FileRole.IMAGE]
+        if glob.has_magic(str(argument)) and len(others) == len(files):
+            others = []  # a pattern such as mask_*.tif means what it says
+        chosen = [file for file in files if file not in others]
+        if not chosen:
+            beside = f" but {len(others)} file(s) that are labels or results by their names" if others else ""
+            raise ImageError(
+                f"{argument} holds no image file (TIFF, PNG, JPEG){beside}: give files, folders or patterns."
+            )
+        for file in chosen:
+            images.setdefault(os.path.realpath(file), file)
+        for file in others:
+            aside.setdefault(os.path.realpath(file), file)
+    return ImageFiles(
+        tuple(file for place, file in images.items() if place not in used),
+        tuple(file for place, file in aside.items() if place not in used and place not in images),
+    )
 
 
-def find_labels(argument: str | Path) -> list[Path]:
+def find_labels(argument: str | Path, preferred: Sequence[FileRole] = PAINTED_FIRST) -> list[Path]:
     """The label files that a file, a folder or a pattern stands for.
+
+    A folder may hold images, strokes and masks together: then those of the first preferred role that occurs are meant.
 
     Raises
     ------
     LabelError
         When there are none.
     """
-    searched, files = _files_of(argument)
+    searched, files = _files_of(argument, _SEARCHED_FOR_LABELS, LabelError)
     if not files or not (searched or files[0].exists()):
         raise LabelError(f"{argument} holds no label file: give a label image (TIFF, PNG), or a folder of them.")
-    return files
+    if searched:
+        roles = {file: file_role(file, _searched_folder(argument)) for file in files}
+        for role in preferred:
+            files = [file for file in files if roles[file] == role] or files
+            if roles[files[0]] == role:
+                break
+    return list({os.path.realpath(file): file for file in files}.values())
 
 
-def match_labels(images: Sequence[Path], labels: Sequence[Path]) -> dict[Path, Path]:
-    """The label file of every image that has one.
+def find_segmentations(arguments: Iterable[str | Path]) -> list[Path]:
+    """The segmentation files that files, folders and patterns stand for, each once.
 
-    One label file for one image needs no matching name. Otherwise a label file belongs to the image of the same name,
-    where words such as "image", "labels", "strokes" or "mask" at either end do not count: ``image_3.tif`` goes with
-    ``strokes_3.png`` and ``cells.tif`` with ``cells labels.tif``.
+    Of a folder, its ``NAME_segmentation`` files are meant where there are any, and all of its images otherwise.
 
     Raises
     ------
     LabelError
-        When no label file fits, or two fit one image.
+        When there are none.
     """
-    if len(labels) == 1 and len(images) == 1:
-        return {images[0]: labels[0]}
-    matched: dict[Path, Path] = {}
-    for image in images:
-        exact = [file for file in labels if file.stem == image.stem]
-        similar = exact or [file for file in labels if _bare(file) == _bare(image)]
-        if len(similar) > 1:
-            names = ", ".join(file.name for file in similar)
-            raise LabelError(f"{image} has several label files ({names}): give a pattern that fits only one of them.")
-        if similar:
-            matched[image] = similar[0]
-    if not matched:
-        raise LabelError(f"None of the label files ({labels[0].name}, ...) has the name of one of the images.")
-    return matched
+    found: dict[str, Path] = {}
+    for argument in arguments:
+        files = find_labels(argument, ())
+        if Path(argument).is_dir():
+            files = [file for file in files if file.stem.endswith("_segmentation")] or files
+        for file in files:
+            found.setdefault(os.path.realpath(file), file)
+    return list(found.values())
 
 
-def output_names(images: Sequence[Path]) -> dict[Path, str]:
-    """A different name for every image's results: its stem, with the folder or the suffix where stems repeat.
-
-    Examples
-    --------
-    >>> list(output_names([Path("a/x.tif"), Path("b/x.tif")]).values())
-    ['a_x', 'b_x']
-    """
-    schemes = (
-        lambda path: path.stem,
-        lambda path: f"{path.parent.name}_{path.stem}",
-        lambda path: "_".join([*path.parts[-2:-1], path.name.replace(".", "_")]),
-        lambda path: "_".join(part.replace(".", "_") for part in path.absolute().parts[1:]),
-    )
-    for scheme in schemes:
-        names = {image: scheme(image) for image in images}
-        if len(set(names.values())) == len(names):
-            return names
-    raise ImageError("Two of the images have the same path.")
-
-
-def _files_of(argument: str | Path) -> tuple[bool, list[Path]]:
+def _files_of(argument: str | Path, suffixes: frozenset[str], error: type[PatchfieldError]) -> tuple[bool, list[Path]]:
     """Whether `argument` had to be searched, and its files."""
+    if not str(argument):
+        raise error("An empty path was given: is a variable of your shell not set?")
     path = Path(argument)
-    if path.is_dir():
-        return True, [file for file in sorted(path.iterdir()) if _is_image(file)]
+    if path.is_dir() and not _is_array_folder(path):
+        return True, [file for file in sorted(path.iterdir()) if _is_of_kind(file, suffixes)]
     if glob.has_magic(str(argument)) and not path.exists():
         names = sorted(glob.glob(str(argument), recursive=True))
-        return True, [Path(name) for name in names if _is_image(Path(name))]
+        return True, [Path(name) for name in names if _is_of_kind(Path(name), suffixes)]
     return False, [path]
 
 
-def _is_image(file: Path) -> bool:
-    return file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
+def _searched_folder(argument: str | Path) -> Path:
+    """The folder below which names of folders say what files are for: the one that was named."""
+    if not glob.has_magic(str(argument)):
+        return Path(argument)
+    plain: list[str] = []
+    for part in Path(argument).parts[:-1]:
+        if glob.has_magic(part):
+            break
+        plain.append(part)
+    return Path(*plain)
 
 
-def _bare(file: Path) -> str:
-    return _ROLE.sub("", _ROLE.sub("", file.stem))
+def _is_of_kind(file: Path, suffixes: frozenset[str]) -> bool:
+    if file.suffix.lower() not in suffixes or file.name.startswith("."):
+        return False
+    return file.is_file() or _is_array_folder(file)
+
+
+def _is_array_folder(path: Path) -> bool:
+    """Whether a folder is one image: Zarr keeps it in many files."""
+    return path.suffix.lower() == ".zarr" and path.is_dir()

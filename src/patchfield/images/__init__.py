@@ -3,6 +3,7 @@
 from patchfield.images.calibration import Calibration
 from patchfield.images.labels import LabelStack, labels_of_planes, read_label_stack, read_labels
 from patchfield.images.model import ModelImage, model_image
+from patchfield.images.provenance import read_provenance
 from patchfield.images.readers.arrays import ARRAY_SUFFIXES
 from patchfield.images.readers.formats import IMAGE_SUFFIXES
 from patchfield.images.readers.outlines import OUTLINE_SUFFIXES
@@ -32,6 +33,7 @@ __all__ = [
     "read_image",
     "read_label_stack",
     "read_labels",
+    "read_provenance",
     "write_image",
     "write_labels",
     "write_map",

@@ -1,0 +1,48 @@
+"""Where results may be written: never over what was read, nor over what Patchfield did not write."""
+
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from patchfield.atomic import TEMPORARY_PREFIX
+from patchfield.errors import OutputError, error_sentence
+
+_TRIED_BYTES = 64 * 1024
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure that files can be written into a folder, or into one that can be made there; nothing is left behind.
+
+    Raises
+    ------
+    OutputError
+        When a file is in the way, the disk is full, or it may not be written to.
+    """
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise OutputError(f"{folder} cannot be made, because {existing} is a file: give another folder.")
+    tried = existing / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+    try:
+        with tried.open("xb") as file:
+            file.write(bytes(_TRIED_BYTES))
+    except OSError as error:
+        error.filename = str(folder)
+        raise OutputError(str(error_sentence(error))) from None
+    finally:
+        tried.unlink(missing_ok=True)
+
+
+def check_not_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse outputs that are inputs, in any spelling and through any link.
+
+    Raises
+    ------
+    OutputError
+    """
+    read = {os.path.realpath(path) for path in inputs}
+    for output in outputs:
+        if os.path.realpath(output) in read:
+            raise OutputError(f"{output} is one of the files that are read and would be replaced: write elsewhere.")

@@ -1,0 +1,171 @@
+"""Many files through one probe; a file that fails is reported and the others are finished."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from patchfield.batch.areas import AreaTable, ClassArea, class_areas
+from patchfield.batch.failures import Failures
+from patchfield.batch.job import Job, Results, Watch
+from patchfield.batch.labels import LabelFiles
+from patchfield.batch.matching import match_labels
+from patchfield.batch.outputs import check_folder, check_not_inputs
+from patchfield.batch.planes import KeptFields, LabelledPlane, PlaneTask, segment_planes, train_probe
+from patchfield.batch.results import ResultFolder
+from patchfield.errors import LabelError, OutputError
+from patchfield.images import check_writable, write_labels, write_map
+from patchfield.pipeline import Extractor
+from patchfield.probe import LinearProbe, is_probe
+
+TABLE = "areas.csv"
+
+
+def segment_with_labels(
+    job: Job, labels: Sequence[Path], extractor: Extractor, watch: Watch, save_probe: Path | None = None
+) -> Results:
+    """Train a probe on the images that have labels, then segment all images.
+
+    Raises
+    ------
+    PatchfieldError
+        When no label file belongs to an image, what could be read does not suffice to train, or results would replace
+        what they must not.
+    """
+    matched = match_labels(job.images, labels)
+    writer = _Writer.prepared(job, (*job.images, *labels))
+    failures, kept, label_files = writer.results.failures, KeptFields(), LabelFiles()
+    files: dict[LabelledPlane, Path] = {}
+    for file, label_file in matched.items():
+        with failures.caught(file):
+            files |= dict.fromkeys(label_files.read(job, job.open(file), label_file), file)
+    if not files:
+        reasons = iter(failures.sentences.values())
+        raise LabelError(next(reasons, "Nothing is painted in any of the label files."))
+    probe = train_probe(
+        list(files),
+        extractor,
+        label_files.classes,
+        progress=lambda plane, step: watch(files[plane], step),
+        kept=kept,
+        guard=lambda plane: failures.caught(files[plane]),
+    )
+    if save_probe is not None:
+        probe.save(save_probe)
+    writer.segment_all(probe, extractor, watch, kept)
+    return writer.results
+
+
+def segment_with_probe(job: Job, probe: LinearProbe, extractor: Extractor, watch: Watch, probe_file: Path) -> Results:
+    """Segment images with a probe that was trained before, and an extractor of its recipes.
+
+    Raises
+    ------
+    PatchfieldError
+        When results would replace what they must not.
+    """
+    writer = _Writer.prepared(job, (*job.images, probe_file))
+    writer.segment_all(probe, extractor, watch, KeptFields(0))
+    return writer.results
+
+
+def check_probe_file(path: Path, inputs: Sequence[Path]) -> None:
+    """Make sure that a probe may be saved to `path`.
+
+    Raises
+    ------
+    OutputError
+        When it would replace an input or something else than a probe, or cannot be written.
+    """
+    check_not_inputs([path], inputs)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: give a file for the probe.")
+    if path.exists() and not is_probe(path):
+        raise OutputError(f"{path} is no probe and would be replaced: move it, or save the probe elsewhere.")
+    check_folder(path.parent)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Segments files and writes what is wanted of them."""
+
+    job: Job
+    folder: ResultFolder
+    table: AreaTable
+    results: Results
+
+    @classmethod
+    def prepared(cls, job: Job, inputs: tuple[Path, ...]) -> "_Writer":
+        """Everything is checked that can be before anything is computed."""
+        folder = ResultFolder(job.output, inputs, job.overwrite)
+        names = folder.names(job.images, f"_segmentation.{job.suffix}")
+        return cls(job, folder, AreaTable(job.output / TABLE), Results(Failures(job.output), names=names))
+
+    def segment_all(self, probe: LinearProbe, extractor: Extractor, watch: Watch, kept: KeptFields) -> None:
+        check_writable(self.job.output / f"segmentation.{self.job.suffix}", largest=int(probe.values.max()))
+        for file in self.job.images:
+            if file in self.results.failures.sentences:
+                continue
+            with self.results.failures.caught(file):
+                done = self._segment(file, probe, extractor, watch, kept)
+                (self.results.finished if done else self.results.earlier).append(file)
+
+    def _segment(self, file: Path, probe: LinearProbe, extractor: Extractor, watch: Watch, kept: KeptFields) -> bool:
+        """Segment one file; False when its results are there already."""
+        job, name = self.job, self.results.names[file]
+        files = [self._file(name, "segmentation"), *(self._probability_files(name, probe) if job.probabilities else ())]
+        provenance = self.folder.provenance(file, {"probe": probe.fingerprint, **job.made_with})
+        if self.folder.is_done(file, files, provenance):
+            return False
+        micrograph = job.open(file)
+        indices = job.planes(micrograph)
+        check_writable(files[0], planes=len(indices))
+        tasks = [PlaneTask(micrograph, index, kept.take(micrograph, index)) for index in indices]
+        class_names = {value: info.name for value, info in probe.classes.items()}
+        segmentations: list[NDArray[Any]] = []
+        maps: list[NDArray[np.float32]] = []
+        areas: list[ClassArea] = []
+        for step in segment_planes(tasks, probe, extractor):
+            if step.extraction is not None:
+                watch(file, step.extraction)
+            if step.labels is None or step.field is None:
+                continue
+            segmentations.append(step.labels)
+            areas += class_areas(name, file, step.task.index, step.labels, class_names, micrograph.calibration)
+            if job.probabilities:
+                maps.append(probe.probabilities(step.field))
+        axes, lengths = job.axes_of_result(micrograph)
+        calibration = micrograph.calibration
+        write_labels(
+            files[0],
+            _stacked(segmentations, lengths),
+            calibration,
+            axes=axes,
+            classes=probe.classes,
+            provenance=provenance,
+        )
+        if job.probabilities:
+            if job.suffix == "png":
+                for path, of_class in zip(files[1:], maps[0], strict=True):
+                    write_map(path, of_class, calibration, provenance=provenance)
+            else:
+                write_map(files[1], _stacked(maps, lengths), calibration, axes=axes, provenance=provenance)
+        self.table.replace(name, areas)
+        return True
+
+    def _file(self, name: str, what: str) -> Path:
+        return self.job.output / f"{name}_{what}.{self.job.suffix}"
+
+    def _probability_files(self, name: str, probe: LinearProbe) -> list[Path]:
+        """One TIFF with a channel for every class, or one PNG for every class."""
+        if self.job.suffix != "png":
+            return [self._file(name, "probability")]
+        return [self._file(name, f"class{value}_probability") for value in probe.values]
+
+
+def _stacked(planes: list[NDArray[Any]], lengths: tuple[int, ...]) -> NDArray[Any]:
+    """Planes in the file's order as one array with the leading axes of the image."""
+    return np.stack(planes).reshape(*lengths, *planes[0].shape)
