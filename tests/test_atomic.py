@@ -16,9 +16,14 @@ def names(folder: Path) -> list[str]:
 def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path):
     target = tmp_path / "a.txt"
     target.write_text("before")
-    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def fail_half_way() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     assert target.read_text() == "before"
     assert names(tmp_path) == ["a.txt"]
 

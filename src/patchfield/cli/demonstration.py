@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patchfield.backbones import load_backbone
+from patchfield.batch.outputs import check_folder
 from patchfield.cli.pictures import Picture, as_picture, blended, overlay, sheet
 from patchfield.evaluate import mean_iou
 from patchfield.explore import PrincipalComponents
@@ -17,7 +18,7 @@ from patchfield.field import FeatureField
 from patchfield.images import model_image, write_image, write_labels, write_map, write_rgb
 from patchfield.pipeline import Download, Progress, extract
 from patchfield.probe import ClassInfo, LinearProbe, find_strokes
-from patchfield.samples import Sample, load_sample
+from patchfield.samples import Sample
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Demonstration:
 
 
 def demonstrate(
-    sample_name: str,
+    sample: Sample,
     folder: Path,
     backbone_name: str = "micro",
     sampling: str = "balanced",
@@ -53,10 +54,13 @@ def demonstrate(
 
     Raises
     ------
-    PatchfieldError
-        When the sample or the backbone is unknown.
+    BackboneError
+        When the backbone is unknown or cannot be loaded.
+    OutputError
+        When the folder cannot be written to.
     """
-    sample = _first_plane(load_sample(sample_name))
+    check_folder(folder)
+    sample = _first_plane(sample)
     backbone = load_backbone(backbone_name, progress=download)
     classes = {value: ClassInfo(name, ClassInfo.default(value).color) for value, name in sample.class_names.items()}
     probe = LinearProbe()

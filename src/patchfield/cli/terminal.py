@@ -23,8 +23,8 @@ class Bars:
 
     Examples
     --------
-    >>> with Bars() as watch:                                         # doctest: +SKIP
-    ...     segment_with_probe(job, probe, pipeline, watch)
+    >>> with Bars() as bars:
+    ...     bars(Path("a.tif"), ExtractionStep(1, 4, None))
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Bars:
     def __call__(self, path: Path, step: ExtractionStep) -> None:
         if path != self._path or step.done <= 1:
             self._path = path
-            self._progress.reset(self._task, description=escape(path.name))
+            self._progress.reset(self._task, description=escape(_printable(path.name)))
         self._progress.update(self._task, completed=step.done, total=step.total)
 
     def download(self, done: int, total: int) -> None:
@@ -55,12 +55,12 @@ class Bars:
 
 
 @contextmanager
-def stoppable(output: Path) -> Iterator[None]:
+def stoppable(output: Path | None) -> Iterator[None]:
     """Let Ctrl+C end the command with one line and exit code 130; files are whole because they are written at once."""
     try:
         yield
     except KeyboardInterrupt:
-        complain(f"Stopped. Results that were finished are in {output}.")
+        complain("Stopped." if output is None else f"Stopped. Results that were finished are in {output}.")
         raise typer.Exit(130) from None
 
 
@@ -72,21 +72,26 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
         longest = length == max(lengths)
         table.add_column(column, no_wrap=not longest, overflow="fold", min_width=None if longest else len(column))
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(_printable(cell)) for cell in row))
     OUT.print(table)
 
 
 def show_failures(failures: Mapping[Path, str]) -> None:
     """One line per file that failed, on stderr."""
-    for path, reason in failures.items():
-        complain(reason if str(path) in reason else f"{path}: {reason}")
+    for reason in failures.values():
+        complain(reason)
 
 
 def say(sentence: str) -> None:
     """A line on stdout, unwrapped."""
-    OUT.print(escape(sentence), soft_wrap=True, highlight=False)
+    OUT.print(escape(_printable(sentence)), soft_wrap=True, highlight=False)
 
 
 def complain(sentence: str) -> None:
     """A line on stderr, unwrapped."""
-    ERRORS.print(f"[red]{escape(sentence)}[/red]", soft_wrap=True, highlight=False)
+    ERRORS.print(f"[red]{escape(_printable(sentence))}[/red]", soft_wrap=True, highlight=False)
+
+
+def _printable(text: str) -> str:
+    """Text without bytes of file names that are no characters, which no terminal takes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,169 @@
+"""Commands that make results of images: `segment` and `pca`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from patchfield.cli.options import (
+    AxesText,
+    Backbones,
+    ChannelsText,
+    ContrastText,
+    Device,
+    FileFormat,
+    ImageArguments,
+    NewProbeFile,
+    OutputFolder,
+    Overwrite,
+    PlaneText,
+    ProbeFile,
+    SamplingName,
+    checked_device,
+    feature_recipes,
+    image_settings,
+    plane_index,
+    suffix_of,
+)
+
+if TYPE_CHECKING:
+    from patchfield.batch.job import Results
+    from patchfield.batch.selection import ImageFiles
+
+
+def segment(
+    images: ImageArguments,
+    output: OutputFolder,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Label image, or a folder or pattern of them, by name; of a folder that holds strokes and masks, the "
+            "strokes."
+        ),
+    ] = None,
+    probe: ProbeFile = None,
+    backbone: Backbones = None,
+    sampling: SamplingName = None,
+    contrast: ContrastText = None,
+    channels: ChannelsText = None,
+    axes: AxesText = None,
+    plane: PlaneText = None,
+    save_probe: NewProbeFile = None,
+    file_format: FileFormat = "tiff",
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write the probability maps.")] = False,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+) -> None:
+    """Segment images from painted labels (0 = unlabelled, classes from 1), or with a saved probe.
+
+    Writes NAME_segmentation for every image and areas.csv with what each class covers. Results that are there already
+    are left as they are.
+    """
+    _check_source(labels, probe, save_probe, {"sampling": sampling, "contrast": contrast, "channels": channels})
+    index = plane_index(plane)
+
+    from patchfield.batch.job import Job
+    from patchfield.batch.segmentation import check_probe_file, segment_with_labels, segment_with_probe
+    from patchfield.batch.selection import find_images, find_labels
+    from patchfield.cli.terminal import Bars, stoppable
+    from patchfield.pipeline import Extractor
+    from patchfield.probe import LinearProbe
+
+    settings = image_settings(contrast, channels, axes)
+    checked_device(device)
+    with stoppable(output), Bars() as bars:
+        if probe is not None:
+            found = find_images(images)
+            trained = LinearProbe.load(probe)
+            extractor = Extractor.load(trained.recipes, device, bars.download, backbone or ())
+            job = Job(
+                found.files, output, suffix_of(file_format), axes or extractor.axes, index, probabilities, overwrite
+            )
+            results = segment_with_probe(job, trained, extractor, bars, probe)
+        else:
+            recipes = feature_recipes(backbone, sampling, settings)
+            label_files = find_labels(str(labels))
+            found = find_images(images, label_files)
+            if save_probe is not None:
+                check_probe_file(save_probe, (*found.files, *label_files))
+            job = Job(found.files, output, suffix_of(file_format), settings.axes, index, probabilities, overwrite)
+            extractor = Extractor.load(recipes, device, bars.download)
+            results = segment_with_labels(job, label_files, extractor, bars, save_probe)
+    _finish(results, found, output, "segmented")
+
+
+def pca(
+    images: ImageArguments,
+    output: OutputFolder,
+    backbone: Backbones = None,
+    sampling: SamplingName = None,
+    contrast: ContrastText = None,
+    channels: ChannelsText = None,
+    axes: AxesText = None,
+    plane: PlaneText = None,
+    file_format: FileFormat = "png",
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+) -> None:
+    """Show what the features tell apart: their first three principal components as red, green and blue."""
+    index = plane_index(plane)
+
+    from patchfield.batch.components import show_components
+    from patchfield.batch.job import Job
+    from patchfield.batch.selection import find_images
+    from patchfield.cli.terminal import Bars, stoppable
+    from patchfield.pipeline import Extractor
+
+    settings = image_settings(contrast, channels, axes)
+    recipes = feature_recipes(backbone, sampling, settings)
+    checked_device(device)
+    found = find_images(images)
+    job = Job(found.files, output, suffix_of(file_format), settings.axes, index, overwrite=overwrite)
+    with stoppable(output), Bars() as bars:
+        results = show_components(job, Extractor.load(recipes, device, bars.download), bars)
+    _finish(results, found, output, "shown")
+
+
+def _check_source(
+    labels: str | None, probe: Path | None, save_probe: Path | None, features: dict[str, str | None]
+) -> None:
+    """Either labels, and then features may be chosen, or a probe, which brings its own."""
+    if (labels is None) == (probe is None):
+        raise typer.BadParameter("give either --labels, to train, or --probe, to use what was trained before")
+    if labels == "":
+        raise typer.BadParameter("an empty path was given: is a variable of your shell not set?", param_hint="--labels")
+    chosen = [f"--{name}" for name, value in features.items() if value is not None]
+    if probe is not None and chosen:
+        raise typer.BadParameter(f"a probe brings its own features: leave out {', '.join(chosen)}")
+    if probe is not None and save_probe is not None:
+        raise typer.BadParameter(
+            "--save-probe saves what was trained from --labels: a probe that is given is saved already"
+        )
+
+
+def _finish(results: "Results", found: "ImageFiles", output: Path, done: str) -> None:
+    """Say what was done and what failed, and leave with 1 if anything did."""
+    from patchfield.cli.terminal import say, show_failures
+
+    failures = results.failures.sentences
+    total = len(results.finished) + len(results.earlier) + len(failures)
+    say(f"{len(results.finished)} of {total} images {done}, written to {output}")
+    if results.earlier:
+        say(f"{_listed(results.earlier)} had been {done} in the same way: --overwrite does it again")
+    if found.left_aside:
+        say(f"Left aside as labels, masks or results by their names: {_listed(found.left_aside)}")
+    renamed = [
+        f"{file} as {name}" for file, name in results.names.items() if file in results.finished and name != file.stem
+    ]
+    if renamed:
+        say(f"Named apart from others of the same name: {_listed(renamed)}")
+    show_failures(failures)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _listed(things: Sequence[object], limit: int = 5) -> str:
+    """The first few of many things."""
+    shown = ", ".join(str(thing) for thing in things[:limit])
+    return shown if len(things) <= limit else f"{shown} and {len(things) - limit} more"
