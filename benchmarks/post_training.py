@@ -22,9 +22,6 @@ from rich.progress import track
 from torch import nn
 from torch.nn import functional
 
-# This file's folder comes first otherwise, and in it training.py hides the package of the same name.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.backbones.filters import FilterBank
 from patchfield.evaluate.micrographs import EvaluationSettings, labelled_sets
@@ -129,8 +126,8 @@ def post_train(name: str, flags: list[str], initial: Path, arguments: argparse.N
 def _files(arguments: argparse.Namespace) -> list[Path]:
     """Images to learn from: those of the folders, and the labelled ones that are not tested on."""
     sets = labelled_sets(arguments.labels)
-    training = [labelled.image for each in sets for labelled in each.train]
-    tested = [labelled.image for each in sets for labelled in each.test]
+    training = [image.image for labelled in sets for image in labelled.train]
+    tested = [image.image for labelled in sets for image in labelled.test]
     return sorted({*image_files(arguments.images, tested), *training})
 
 

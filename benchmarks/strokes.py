@@ -18,7 +18,7 @@ import argparse
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from patchfield.images import ImageSettings, model_image, read_image
 from patchfield.pipeline import Extractor
 from patchfield.probe.linear import DEFAULT_L2
 
-MOST_IMAGES = 6
+MAX_IMAGES = 6
 
 Scores = tuple[float, float]
 
@@ -52,7 +52,7 @@ class Method(ABC):
         self.name, self.seconds = name, 0.0
 
     @abstractmethod
-    def describe(self, image: LabelledImage) -> Any:
+    def features_of(self, image: LabelledImage) -> Any:
         """Features of an image."""
 
     @abstractmethod
@@ -66,13 +66,13 @@ class Method(ABC):
     def scores(self, train: Sequence[LabelledImage], test: Sequence[LabelledImage]) -> Scores:
         """Mean IoU of the images that give strokes, and of the others."""
         start = time.perf_counter()
-        features = [self.describe(image) for image in train]
+        features = [self.features_of(image) for image in train]
         masks = [_labels(image, "mask") for image in train]
         strokes = [_labels(image, "strokes") for image in train]
         self.learn(features, strokes)
         same = [mean_iou(self.segment(part), mask) for part, mask in zip(features, masks, strict=True)]
         del features  # one image's dense features at a time from here on
-        other = [mean_iou(self.segment(self.describe(image)), _labels(image, "mask")) for image in test]
+        other = [mean_iou(self.segment(self.features_of(image)), _labels(image, "mask")) for image in test]
         self.seconds += time.perf_counter() - start
         return float(np.mean(same)), float(np.mean(other))
 
@@ -85,7 +85,7 @@ class Probe(Method):
         self._extractor, self._l2 = Extractor.load([FeatureRecipe(name, sampling) for name in backbones]), l2
         self._probe = LinearProbe(l2)
 
-    def describe(self, image: LabelledImage) -> Any:
+    def features_of(self, image: LabelledImage) -> Any:
         return self._extractor.field(read_image(image.image))
 
     def learn(self, features: Sequence[Any], strokes: Sequence[NDArray[Any]]) -> None:
@@ -102,7 +102,7 @@ class Classical(Method):
         super().__init__(name)
         self._classifier = classifier
 
-    def describe(self, image: LabelledImage) -> Any:
+    def features_of(self, image: LabelledImage) -> Any:
         pixels = read_image(image.image).pixels
         stretched = model_image(pixels, ImageSettings(contrast="percentile")).whole()
         colour = pixels.ndim == 3
@@ -136,10 +136,10 @@ def main() -> None:
     if arguments.baselines:
         methods += baselines()
     table = {}
-    for each in labelled_sets(arguments.folder):
-        print(f"{each.name}: {len(each.images)} images", file=sys.stderr)
-        table[each.name] = [scored(method, each, arguments.thirds) for method in methods]
-    print_table(methods, table)
+    for labelled in labelled_sets(arguments.folder):
+        print(f"{labelled.name}: {len(labelled.images)} images", file=sys.stderr)
+        table[labelled.name] = [scored(method, labelled, arguments.thirds) for method in methods]
+    print_table({method.name: method.seconds for method in methods}, table)
 
 
 def baselines() -> list[Method]:
@@ -149,29 +149,29 @@ def baselines() -> list[Method]:
     return [Classical("forest", forest), Classical("logistic", logistic)]
 
 
-def scored(method: Method, each: LabelledSet, thirds: bool = False) -> Scores:
+def scored(method: Method, labelled: LabelledSet, thirds: bool = False) -> Scores:
     """Mean IoU of the images that give strokes and of the others: of a set's first split, or the mean over all."""
-    chosen = splits(each.images)
+    chosen = splits(labelled.images)
     scores = [method.scores(*split) for split in (chosen if thirds else chosen[:1])]
     return tuple(np.mean(scores, axis=0).tolist())
 
 
 def splits(images: Sequence[LabelledImage]) -> list[tuple[list[LabelledImage], list[LabelledImage]]]:
     """Images that give strokes, and the others: each third of at most six of a set gives them once."""
-    chosen = list(images[:: max(1, len(images) // MOST_IMAGES)][:MOST_IMAGES])
+    chosen = list(images[:: max(1, len(images) // MAX_IMAGES)][:MAX_IMAGES])
     count = max(1, len(chosen) // 3)
     starts = range(0, len(chosen) - count + 1, count)
     return [(chosen[start : start + count], chosen[:start] + chosen[start + count :]) for start in starts]
 
 
-def print_table(methods: Sequence[Method], table: dict[str, list[Scores]]) -> None:
-    """The scores as a table in Markdown, with the seconds that each method took in all."""
+def print_table(seconds: Mapping[str, float], table: dict[str, list[Scores]]) -> None:
+    """The scores as a table in Markdown, a column for each method, with the seconds that it took in all."""
     table = {**table, "**mean**": [(*np.mean(scores, axis=0),) for scores in zip(*table.values(), strict=True)]}
-    print("| set | " + " | ".join(f"{method.name}: same / other" for method in methods) + " |")
-    print("|---|" + "---|" * len(methods))
+    print("| set | " + " | ".join(f"{name}: same / other" for name in seconds) + " |")
+    print("|---|" + "---|" * len(seconds))
     for name, scores in table.items():
         print(f"| {name} | " + " | ".join(f"{same:.3f} / {other:.3f}" for same, other in scores) + " |")
-    print("| seconds in all | " + " | ".join(f"{method.seconds:.0f}" for method in methods) + " |")
+    print("| seconds in all | " + " | ".join(f"{spent:.0f}" for spent in seconds.values()) + " |")
 
 
 def _labels(image: LabelledImage, kind: str) -> NDArray[Any]:

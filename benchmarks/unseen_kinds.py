@@ -32,17 +32,17 @@ def main() -> None:
     parser.add_argument("--thirds", action="store_true", help="score as strokes.py --thirds does")
     parser.add_argument("flags", nargs="*", help="of training.episodes")
     arguments = parser.parse_args()
-    sets = {each.name: each for each in labelled_sets(arguments.labels)}
+    sets = {labelled.name: labelled for labelled in labelled_sets(arguments.labels)}
     methods: list[Method] = [Probe(["filters"], "fast", DEFAULT_L2), baselines()[0]]
-    columns = [Probe(["filters"], "fast", DEFAULT_L2), *methods]
-    columns[0].name = "micro, trained without the set"
     table: dict[str, list[Scores]] = {}
+    seconds = 0.0
     for number, fold in enumerate(arguments.fold):
         network = Probe([str(trained(fold.split(","), number, arguments))], "fast", DEFAULT_L2)
-        for each in (sets[name] for name in fold.split(",") if name in sets):
-            print(each.name, file=sys.stderr)
-            table[each.name] = [scored(method, each, arguments.thirds) for method in (network, *methods)]
-        columns[0].seconds += network.seconds
+        for labelled in (sets[name] for name in fold.split(",") if name in sets):
+            print(labelled.name, file=sys.stderr)
+            table[labelled.name] = [scored(method, labelled, arguments.thirds) for method in (network, *methods)]
+        seconds += network.seconds
+    columns = {"micro, trained without the set": seconds, **{method.name: method.seconds for method in methods}}
     print_table(columns, dict(sorted(table.items())))
 
 

@@ -36,12 +36,12 @@ def picture(panel: PatchfieldPanel, path: Path) -> Image.Image:
 
 
 def side_by_side(pictures: list[Image.Image]) -> Image.Image:
-    width = sum(each.width + GAP for each in pictures) + GAP
-    whole = Image.new("RGBA", (width, max(each.height for each in pictures) + 2 * GAP), BACKGROUND)
+    width = sum(shown.width + GAP for shown in pictures) + GAP
+    whole = Image.new("RGBA", (width, max(shown.height for shown in pictures) + 2 * GAP), BACKGROUND)
     left = GAP
-    for each in pictures:
-        whole.alpha_composite(each, (left, GAP))
-        left += each.width + GAP
+    for shown in pictures:
+        whole.alpha_composite(shown, (left, GAP))
+        left += shown.width + GAP
     return whole.convert("RGB")
 
 

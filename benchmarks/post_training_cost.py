@@ -1,23 +1,22 @@
 """What post-training costs: sorting and loss against the plain formulation, and whole steps stage by stage.
 
-    python benchmarks/training.py [--batch 16] [--size 224] [--steps 3] [--architecture vit_small_patch14_dinov2]
+    python benchmarks/post_training_cost.py [--batch 16] [--size 224] [--steps 3] [--architecture NAME_IN_TIMM]
 
 The plain formulation is diffsort as published: one call per pair of crops, dense matrices, plain autograd. Both
 run on the same rows in processes of their own, so that peak memory is theirs alone; compare ratios, machines
-differ. The floor of a step is the forward and backward pass of the bare backbone on the student's crops. Weights
-are random, since time does not depend on their values. A GPU is used where there is one.
+differ. Whole steps are timed first, and then the stages of as many further ones by PyTorch's profiler, which slows
+them a little: read the stages as shares. The floor of a step is the forward and backward pass of the bare backbone
+on the student's crops. Weights are random, since time does not depend on their values. A GPU is used where there is
+one.
 """
 
 import argparse
 import multiprocessing
 import resource
-import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,15 +26,12 @@ import torch
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
-
-# This file's folder comes first otherwise, and in it this file hides the package of the same name.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from torch.profiler import ProfilerActivity, profile
 
 from patchfield.backbones import export_checkpoint, random_vit
 from training.data.collection import image_files, open_collection
 from training.data.windows import Batch, StepSampler, Tiles, tile_loader
 from training.engine.run import launch
-from training.neco import objective as training_step
 from training.neco.loss import rank_cross_entropy
 from training.neco.objective import STAGES, PostTraining
 from training.neco.settings import RunSettings, settings_for
@@ -44,6 +40,7 @@ from training.networks.student_teacher import load_start
 
 REFERENCES, CELLS, PAIRS = 49, 49, 10
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+ACTIVITIES = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if DEVICE.type == "cuda" else [])]
 
 
 def similarities(batch: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,29 +86,38 @@ def plain(batch: int, topology: Topology) -> dict[str, float]:
 def whole_steps(batch: int, size: int, steps: int, architecture: str) -> dict[str, float]:
     """Images per second, peak memory and the seconds of each stage of a step."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = _settings(Path(folder), batch, size, steps + 1, architecture)
+        settings = _settings(Path(folder), batch, size, 2 * steps + 1, architecture)
         training, batches = _training(settings)
-        stages: dict[str, float] = defaultdict(float)
-        training_step.record_function = lambda name: _stopwatch(stages, name)
-        began, loaded = 0.0, 0.0
-        for number in range(steps + 1):
-            if number == 1:
-                stages.clear()
-                began, loaded = time.perf_counter(), 0.0
+        loaded: list[float] = []
+
+        def step(number: int) -> None:
             waiting = time.perf_counter()
             images = Batch(*(tensor.to(DEVICE) for tensor in next(batches)))
-            loaded += time.perf_counter() - waiting
+            loaded.append(time.perf_counter() - waiting)
             training.step(images, number)
-        _synchronise()
-        seconds = (time.perf_counter() - began) / steps
-        parts = {stage: stages[stage] / steps for stage in STAGES}
+
+        step(0)
+        loaded.clear()
+        seconds = _seconds(lambda: [step(number) for number in range(1, steps + 1)]) / steps
+        waited, memory = sum(loaded) / steps, _peak_memory()
+        with profile(activities=ACTIVITIES) as profiled:
+            for number in range(steps + 1, 2 * steps + 1):
+                step(number)
+            _synchronise()
         return {
             "step": seconds,
             "images per second": batch / seconds,
-            "memory": _peak_memory(),
-            "waiting for images": loaded / steps,
-            **parts,
+            "memory": memory,
+            "waiting for images": waited,
+            **_stage_seconds(profiled, steps),
         }
+
+
+def _stage_seconds(profiled: profile, steps: int) -> dict[str, float]:
+    """Seconds of each stage per step: of its kernels on a GPU, of the stage itself elsewhere."""
+    events = {event.key: event for event in profiled.key_averages()}
+    kind = "device_time_total" if DEVICE.type == "cuda" else "cpu_time_total"
+    return {stage: getattr(events[stage], kind) / 1e6 / steps for stage in STAGES}
 
 
 def one_sample(batch: int, size: int, steps: int, architecture: str) -> dict[str, float]:
@@ -171,15 +177,6 @@ def _tiles(settings: RunSettings, workers: int) -> Tiles:
         image_files(settings.sources), settings.tiles.image_settings, settings.crops.global_size
     )
     return Tiles(collection, settings.crops, settings.augmentation, settings.tiles, True, settings.seed, workers)
-
-
-@contextmanager
-def _stopwatch(seconds: dict[str, float], name: str) -> Iterator[None]:
-    _synchronise()
-    began = time.perf_counter()
-    yield
-    _synchronise()
-    seconds[name] += time.perf_counter() - began
 
 
 def _measured(run: Callable[[], torch.Tensor]) -> dict[str, float]:
