@@ -23,7 +23,7 @@ from rich.table import Table
 
 from patchfield import LinearProbe
 from patchfield.backbones import Backbone, load_backbone
-from patchfield.backbones.registry import EMBEDDED
+from patchfield.backbones.published import EMBEDDED
 from patchfield.backbones.vit import random_vit
 from patchfield.field import FeatureField
 from patchfield.pipeline import extract, extraction

@@ -1,12 +1,18 @@
 """Checkpoint files of every kind: read strictly, reported, refused in one sentence."""
 
 import argparse
+import json
 import math
+import shutil
 
+import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from patchfield.backbones import export_checkpoint, load_backbone, models, random_vit, read_checkpoint
+from patchfield.backbones.micro import SHIPPED
 from patchfield.errors import BackboneError
 
 CROP = torch.rand(1, 3, 16, 20, generator=torch.Generator().manual_seed(1))
@@ -125,8 +131,6 @@ def test_export_comes_back_whole_and_is_listed_by_name(weights_folder):
 
 
 def test_export_of_a_newer_version_is_refused_and_not_listed(weights_folder):
-    from safetensors.torch import save_file
-
     file = weights_folder / "newer.safetensors"
     save_file({"x": torch.ones(1)}, file, metadata={"patchfield": '{"spec": {"rope": true}, "details": {}}'})
     assert "newer" not in {weight.name for weight in models()}
@@ -171,8 +175,6 @@ def test_truncated_and_foreign_files(suffix, dinov2_state, tmp_path):
     if suffix == ".pth":
         torch.save(dinov2_state(), whole)
     else:
-        from safetensors.torch import save_file
-
         save_file(dinov2_state(), whole)
     content = whole.read_bytes()
     for damage in (content[: len(content) // 2], b"<html>404: not found</html>", b""):
@@ -189,3 +191,150 @@ class _RunsCode:
 def test_pickles_that_could_run_code_are_refused(dinov2_state, save):
     with pytest.raises(BackboneError, match=r"more than tensors \(math\.sqrt\)"):
         load_backbone(save({"state_dict": dinov2_state(), "callback": _RunsCode()}))
+
+
+@pytest.fixture
+def exported(weights_folder):
+    """A file of ours, and what changes the header's spec."""
+    vit = random_vit("vit_tiny_patch16_224", depth=2, img_size=64, embed_dim=64, num_heads=2, device="cpu")
+    file = weights_folder / "ours.safetensors"
+    export_checkpoint(file, vit.transformer.vit.state_dict(), vit.spec, {"summary": "ours"})
+    return file
+
+
+def rewrite(file, change=lambda spec: None, write=lambda header: {"patchfield": json.dumps(header)}):
+    with safe_open(file, framework="pt") as opened:
+        header = json.loads(opened.metadata()["patchfield"])
+    change(header["spec"])
+    save_file(load_file(file), file, metadata=write(header))
+
+
+def test_files_written_before_there_were_kinds_load(exported):
+    before = load_backbone(exported, device="cpu")
+    rewrite(
+        exported, write=lambda header: {"patchfield": json.dumps({key: header[key] for key in ("spec", "details")})}
+    )
+    after = load_backbone(exported, device="cpu")
+    assert (after.fingerprint, after.spec) == (before.fingerprint, before.spec)
+    assert "ours" in {weight.summary for weight in models()}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("depth", 10_000_000),
+        ("depth", -3),
+        ("depth", "x"),
+        ("depth", 2.5),
+        ("depth", True),
+        ("heads", 0),
+        ("heads", 7),
+        ("heads", -2),
+        ("patch", 0),
+        ("patch", "x"),
+        ("channels", 10**12),
+        ("grid", 10**6),
+        ("mlp_width", 10**12),
+        ("registers", -1),
+        ("registers", 10**9),
+        ("positions", "rope"),
+        ("positions", None),
+        ("mean", [0.5]),
+        ("std", [0, 0, 0]),
+        ("std", [float("nan")] * 3),
+        ("swiglu", "yes"),
+        ("class_token", 1),
+    ],
+)
+def test_hostile_headers_are_refused_before_anything_is_built(exported, key, value):
+    rewrite(exported, lambda spec: spec.update({key: value}))
+    with pytest.raises(BackboneError, match=r"ours\.safetensors' cannot be loaded: "):
+        load_backbone(exported)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[" * 100_000, "[]", "null", '{"kind": "gan", "spec": {}, "details": {}}', '{"spec": 1, "details": 2}']
+)
+def test_headers_that_are_not_understood_are_refused(exported, text):
+    rewrite(exported, write=lambda header: {"patchfield": text})
+    if text:
+        with pytest.raises(BackboneError, match="another version of Patchfield"):
+            load_backbone(exported)
+        assert "ours" not in {weight.name for weight in models()}
+    else:
+        assert load_backbone(exported).spec.heads == 1  # a file without header is read by its shapes
+
+
+def test_blocks_that_are_numbered_with_gaps_are_refused(dinov2_state, save):
+    state = dinov2_state()
+    moved = {key.replace("blocks.1.", "blocks.10000000."): value for key, value in state.items()}
+    with pytest.raises(BackboneError, match="block 1 of them is missing"):
+        load_backbone(save(moved))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e30])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_weights_that_are_no_numbers_are_refused(value, suffix, dinov2_state, tmp_path):
+    state = dinov2_state()
+    state["blocks.1.mlp.fc1.weight"][3, 5] = value
+    file = tmp_path / f"broken{suffix}"
+    torch.save(state, file) if suffix == ".pth" else save_file(state, file)
+    with pytest.raises(BackboneError, match=r"broken\..*'blocks\.1\.mlp\.fc1\.weight' holds (NaN|values that)"):
+        load_backbone(file)
+
+
+def test_weights_with_nan_are_not_exported(tmp_path):
+    vit = random_vit("vit_tiny_patch16_224", depth=1, img_size=64, device="cpu")
+    state = vit.transformer.vit.state_dict() | {"norm.bias": torch.full((192,), math.nan)}
+    with pytest.raises(BackboneError, match=r"'norm\.bias' holds NaN"):
+        export_checkpoint(tmp_path / "nan.safetensors", state, vit.spec)
+    assert list(tmp_path.iterdir()) == [tmp_path / "weights"]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda tensor: tensor.to(torch.complex64), "complex64 numbers"),
+        (lambda tensor: tensor.to_sparse(), "sparse"),
+        (lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8), "quantised"),
+        (lambda tensor: tensor.to(torch.int8), "int8 numbers"),
+        (lambda tensor: tensor.to("meta"), "without its values"),
+        (lambda tensor: torch.ones(1).expand(192, 10**9), "larger than what the file holds"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_weights_of_other_makings_are_named(make, words, dinov2_state, save):
+    state = dinov2_state()
+    state["blocks.0.attn.qkv.weight"] = make(state["blocks.0.attn.qkv.weight"])
+    with pytest.raises(BackboneError, match=rf"'blocks\.0\.attn\.qkv\.weight' .*{words}.*plain float32"):
+        load_backbone(save(state))
+
+
+def test_numpy_s_scalars_may_lie_beside_the_weights(dinov2_state, save):
+    scalars = {code: np.dtype(code).type(1) for code in "?bhilqBHILQefdFD"}
+    file = save({"state_dict": dinov2_state(), "losses": scalars, "epoch": np.int64(3), "dtype": np.dtype("f4")})
+    assert torch.equal(tokens(file), tokens(save(dinov2_state(), "alone.pth")))
+
+
+@pytest.mark.parametrize(
+    "content", [b"root:x:0:0:root:/root:/bin/bash\n", b"(lp0\n.", b"\x80\x02.", b"PK\x03\x04", b"\x80"]
+)
+def test_other_files_are_no_checkpoints(content, tmp_path):
+    file = tmp_path / "passwd"
+    file.write_bytes(content)
+    with pytest.raises(BackboneError, match=r"passwd' (is damaged or incomplete|holds)"):
+        load_backbone(file)
+
+
+def test_the_format_is_told_by_the_content(dinov2_state, tmp_path):
+    save_file(dinov2_state(), tmp_path / "model.bin")
+    torch.save(dinov2_state(), tmp_path / "model.safetensors")
+    assert torch.equal(tokens(tmp_path / "model.bin"), tokens(tmp_path / "model.safetensors"))
+
+
+def test_a_small_network_is_no_checkpoint_of_a_transformer(weights_folder):
+    shutil.copy(SHIPPED, weights_folder / "dinov2-small.safetensors")
+    with pytest.raises(BackboneError, match="no vision transformer"):
+        read_checkpoint(SHIPPED)
+    with pytest.raises(BackboneError, match="which 'dinov2-small' is not"):
+        load_backbone("dinov2-small")

@@ -11,6 +11,7 @@ from patchfield import LinearProbe, extract, load_backbone
 from patchfield.backbones.filters import FilterBank, describe, mean_gradients
 from patchfield.backbones.filters.scales import scale_space
 from patchfield.images import model_image
+from patchfield.testing import BackboneTests
 
 BANK = FilterBank()
 
@@ -175,3 +176,18 @@ def test_values_are_those_of_this_version() -> None:
     means = [float(tokens.abs().mean()) for tokens in BANK.encode(batch)]
     assert BANK.fingerprint == "6867c50aa133e769"
     np.testing.assert_allclose(means, [0.16355, 0.33082, 0.60341, 0.86402], rtol=1e-3)
+
+
+class TestFilterBank(BackboneTests):
+    @pytest.fixture
+    def backbone(self) -> FilterBank:
+        return FilterBank()
+
+    @pytest.fixture
+    def again(self) -> FilterBank:
+        return FilterBank()
+
+    @pytest.fixture
+    def others(self, monkeypatch: pytest.MonkeyPatch) -> list[FilterBank]:
+        monkeypatch.setattr("patchfield.backbones.filters.bank.VERSION", 10_000)
+        return [FilterBank()]

@@ -5,28 +5,44 @@ import timm
 import torch
 
 from patchfield import PatchfieldError, load_backbone, models
-from patchfield.backbones import RECOMMENDED, default_backbone, random_vit
-from patchfield.backbones.registry import WEIGHTS, find_weight
+from patchfield.backbones import (
+    RECOMMENDED,
+    Embedded,
+    ViTSpec,
+    availability,
+    default_backbone,
+    download_size,
+    export_checkpoint,
+    find_weight,
+    is_here,
+    random_vit,
+)
+from patchfield.backbones.conversion import convert
+from patchfield.backbones.published import EMBEDDED, PUBLISHED
 from patchfield.errors import BackboneError
 
-PUBLISHED = [weight for weight in WEIGHTS if weight.source.repo.startswith("timm/")]
+IN_TIMM = [weight for weight in PUBLISHED if weight.origin.repo.startswith("timm/")]
 
 
-@pytest.mark.parametrize("weight", PUBLISHED, ids=lambda weight: weight.name)
+@pytest.mark.parametrize("weight", IN_TIMM, ids=lambda weight: weight.name)
 def test_published_weights_are_what_timm_says(weight):
-    tag = weight.source.repo.rpartition(".")[2]
+    tag = weight.origin.repo.rpartition(".")[2]
     configuration = timm.get_pretrained_cfg(f"{weight.architecture}.{tag}")
-    assert configuration.hf_hub_id == weight.source.repo
+    assert configuration.hf_hub_id == weight.origin.repo
     assert configuration.license.lower() == weight.licence.lower()
-    assert (configuration.mean, configuration.std) == (weight.mean, weight.std)
     with torch.device("meta"):
         model = timm.create_model(weight.architecture, num_classes=0)
+    state = model.state_dict()
     assert sum(parameter.numel() for parameter in model.parameters()) == weight.parameters
-    assert model.patch_embed.patch_size == (weight.patch, weight.patch)
-    assert model.patch_embed.grid_size == (weight.grid, weight.grid)
-    assert (model.num_reg_tokens, model.embed_dim) == (weight.registers, weight.channels)
+    assert weight.channels == weight.spec.channels
     # The hub's files: float32 parameters and a header of some hundred bytes per tensor.
-    assert 0 < weight.size - 4 * weight.parameters < 150 * len(model.state_dict())
+    assert 0 < weight.origin.size - 4 * weight.parameters < 150 * len(state)
+    if weight.parameters < 1e8:  # large ones are of the same making, and take seconds
+        converted, positions, _ = convert({key: torch.zeros(value.shape) for key, value in state.items()})
+        assert ViTSpec.from_state(converted, positions) == weight.spec
+    assert (configuration.mean, configuration.std) == (weight.spec.mean, weight.spec.std)
+    assert (len(model.blocks), model.blocks[0].attn.num_heads) == (weight.spec.depth, weight.spec.heads)
+    assert model.blocks[0].mlp.fc1.out_features == weight.spec.mlp_width
 
 
 def test_neco_names_every_released_file():
@@ -35,29 +51,48 @@ def test_neco_names_every_released_file():
         for size in ("small", "base")
         for start in ("dinov2", "dinov2r_xr", "dinov2r")
     } | {f"vit-small/dino-architectures/neco_on_{start}_vit16" for start in ("dino", "timetuning", "leopart")}
-    sources = [weight.source for weight in WEIGHTS if weight.source.repo == "FunAILab/NeCo"]
+    sources = [weight.origin for weight in PUBLISHED if weight.origin.repo == "FunAILab/NeCo"]
     assert {source.file for source in sources} == {f"{run}_teacher.ckpt" for run in released}
     assert {source.student_file for source in sources} == {f"{run}_model.ckpt" for run in released}
 
 
 def test_the_recommended_one_is_trained_with_registers_and_runs_without():
     weight = find_weight(RECOMMENDED)
-    assert "dinov2r_xr" in weight.source.file
-    assert weight.registers == 0
+    assert "dinov2r_xr" in weight.origin.file
+    assert weight.spec.registers == 0
 
 
 def test_models_begin_with_the_embedded_ones_and_have_unique_names():
     names = [weight.name for weight in models()]
     assert names[:2] == ["micro", "filters"]
-    assert len(names) == len(set(names)) == len(WEIGHTS) + 2
+    assert len(names) == len(set(names)) == len(PUBLISHED) + 2
 
 
-def test_one_begins_with_the_recommended_transformer_only_where_it_is(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATCHFIELD_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr("patchfield.backbones.loading.find_local", lambda weight: None)
+@pytest.mark.parametrize("weight", EMBEDDED, ids=lambda weight: weight.name)
+def test_the_catalogue_says_what_the_embedded_backbones_are(weight):
+    backbone = load_backbone(weight.name)
+    assert (weight.origin, weight.channels) == (Embedded(), backbone.channels)
+    assert type(backbone).__module__.split(".")[2] == weight.family
+
+
+def test_one_begins_with_the_recommended_transformer_only_where_it_is(weights_folder):
     assert default_backbone() == "micro"
-    monkeypatch.setattr("patchfield.backbones.loading.find_local", lambda weight: tmp_path)
+    (weights_folder / f"{RECOMMENDED}.ckpt").write_bytes(b"weights")
     assert default_backbone() == RECOMMENDED
+
+
+def test_listings_say_where_each_backbone_is(weights_folder):
+    vit = random_vit("vit_tiny_patch16_224", depth=1, device="cpu")
+    export_checkpoint(weights_folder / "ours.safetensors", vit.transformer.vit.state_dict(), vit.spec)
+    (weights_folder / "dinov2-small.pth").write_bytes(b"weights")
+    listed = {weight.name: weight for weight in models()}
+    names = ("filters", "ours", "dinov2-small", "dinov2-base", "dinov2-giant")
+    assert [availability(listed[name]) for name in names] == [
+        "embedded", "trained here", "downloaded", "346 MB download", "4.5 GB download",
+    ]  # fmt: skip
+    assert [is_here(listed[name]) for name in names] == [True, True, True, False, False]
+    assert [download_size(listed[name]) for name in names] == ["", "", "88 MB", "346 MB", "4.5 GB"]
+    assert (listed["ours"].family, listed["ours"].spec) == ("vit", vit.spec)
 
 
 def test_a_backbone_is_returned_as_it_is():
@@ -77,6 +112,29 @@ def test_a_backbone_is_returned_as_it_is():
 def test_unknown_names_get_advice(name, sentence):
     with pytest.raises(PatchfieldError, match=sentence):
         load_backbone(name)
+
+
+def test_a_file_in_the_folder_of_weights_goes_by_its_name(weights_folder, tmp_path):
+    vit = random_vit("vit_tiny_patch16_224", depth=1, device="cpu")
+    for path in (weights_folder / "ours.safetensors", tmp_path / "theirs.safetensors"):
+        export_checkpoint(path, vit.transformer.vit.state_dict(), vit.spec)
+    assert load_backbone(weights_folder / "ours.safetensors").name == "ours"
+    assert load_backbone(tmp_path / "theirs.safetensors").name == str(tmp_path / "theirs.safetensors")
+
+
+def test_a_file_that_has_moved_is_found_by_name_and_by_fingerprint(weights_folder):
+    """Recipes keep a name or path and a fingerprint; the file may have come here from any system."""
+    vits = [random_vit("vit_tiny_patch16_224", depth=1, seed=seed, device="cpu") for seed in range(2)]
+    for name, vit in zip(("steel", "renamed"), vits, strict=True):
+        export_checkpoint(weights_folder / f"{name}.safetensors", vit.transformer.vit.state_dict(), vit.spec)
+    for gone in ("/home/ann/steel.safetensors", r"C:\\nets\\steel.safetensors"):
+        found = load_backbone(gone)
+        assert (found.name, found.fingerprint) == (gone, vits[0].fingerprint)
+    assert load_backbone("/a/other.safetensors", fingerprint=vits[1].fingerprint).fingerprint == vits[1].fingerprint
+    assert load_backbone("/a/steel.safetensors", fingerprint=vits[1].fingerprint).fingerprint == vits[1].fingerprint
+    assert load_backbone("/a/steel.safetensors", fingerprint="unknown").fingerprint == vits[0].fingerprint
+    with pytest.raises(BackboneError, match=r"no checkpoint file '/a/other\.safetensors', and none of its name in"):
+        load_backbone("/a/other.safetensors", fingerprint="unknown")
 
 
 def test_options_that_do_not_apply_are_refused():

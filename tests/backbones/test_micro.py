@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 
 import patchfield as pf
 from patchfield.backbones.micro import SHIPPED, Micro, MicroNet, MicroSpec, read_micro, write_micro
-from patchfield.backbones.registry import MICRO
+from patchfield.backbones.published import MICRO
 from patchfield.errors import BackboneError
+from patchfield.testing import BackboneTests
 
 SMALL = MicroSpec(widths=(8, 12, 16), blocks=(1, 1, 1), channels=10)
 ENERGIES = (0.1, 0.12, 0.15, 0.2, 0.2)
@@ -127,13 +128,8 @@ def test_options_of_transformers_are_refused(file):
 
 
 def test_a_file_that_does_not_hold_what_it_says_is_refused(file):
-    with safe_open(file, framework="pt") as opened:
-        metadata = opened.metadata()
-    tensors = load_file(file)
-    header = json.loads(metadata["patchfield-micro"])
-    header["spec"]["widths"] = [8, 12, 24]
-    save_file(tensors, file, metadata={**metadata, "patchfield-micro": json.dumps(header)})
-    with pytest.raises(BackboneError, match=r"small\.safetensors"):
+    rewrite_header(file, lambda header: header["spec"].update(widths=[8, 12, 24]))
+    with pytest.raises(BackboneError, match=r"small\.safetensors.*not what its header says"):
         pf.load_backbone(file)
 
 
@@ -141,3 +137,70 @@ def test_a_file_of_another_filter_bank_is_refused(file, monkeypatch):
     monkeypatch.setattr("patchfield.backbones.filters.bank.VERSION", 10_000)
     with pytest.raises(BackboneError, match=r"small\.safetensors.* another version"):
         pf.load_backbone(file)
+
+
+def test_files_written_before_there_were_kinds_load(file):
+    fingerprint = pf.load_backbone(file).fingerprint
+    with safe_open(file, framework="pt") as opened:
+        header = json.loads(opened.metadata()["patchfield"])
+    assert header.pop("kind") == "micro"
+    save_file(load_file(file), file, metadata={"patchfield-micro": json.dumps(header)})
+    assert pf.load_backbone(file).fingerprint == fingerprint
+
+
+def test_networks_with_nan_or_infinity_are_neither_written_nor_read(net, file, tmp_path):
+    tensors = load_file(file)
+    tensors["up.0.bias"][0] = np.nan
+    with safe_open(file, framework="pt") as opened:
+        save_file(tensors, file, metadata=opened.metadata())
+    with pytest.raises(BackboneError, match=r"small\.safetensors.*'up\.0\.bias' holds NaN"):
+        pf.load_backbone(file)
+    huge = read_micro(write_micro(tmp_path / "copy.safetensors", net) or tmp_path / "copy.safetensors")
+    with torch.no_grad():
+        huge.stem.convolution.weight[0, 0, 0, 0] = 1e6  # infinite in half precision
+    with pytest.raises(BackboneError, match="infinite or too large"):
+        write_micro(tmp_path / "huge.safetensors", huge)
+    assert not (tmp_path / "huge.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("widths", [10**9, 12, 16]),
+        ("widths", [8] * 100_000),
+        ("widths", []),
+        ("widths", 8),
+        ("blocks", [1, 1, -1]),
+        ("blocks", [1, 1, "1"]),
+        ("channels", 0),
+        ("channels", None),
+        ("dilation", 2),
+    ],
+)
+def test_hostile_headers_are_refused_before_anything_is_built(file, key, value):
+    rewrite_header(file, lambda header: header["spec"].update({key: value}))
+    with pytest.raises(BackboneError, match=r"small\.safetensors"):
+        pf.load_backbone(file)
+
+
+def rewrite_header(file, change):
+    with safe_open(file, framework="pt") as opened:
+        metadata = opened.metadata()
+    header = json.loads(metadata["patchfield"])
+    change(header)
+    save_file(load_file(file), file, metadata={**metadata, "patchfield": json.dumps(header)})
+
+
+class TestMicro(BackboneTests):
+    @pytest.fixture
+    def backbone(self, file):
+        return pf.load_backbone(file, device="cpu")
+
+    @pytest.fixture
+    def again(self, file):
+        return pf.load_backbone(file, device="cpu")
+
+    @pytest.fixture
+    def others(self, tmp_path):
+        write_micro(tmp_path / "others.safetensors", MicroNet(SMALL))
+        return [pf.load_backbone(tmp_path / "others.safetensors", device="cpu"), pf.load_backbone("micro")]

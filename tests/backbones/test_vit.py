@@ -10,6 +10,7 @@ from patchfield.backbones import AttentionMaps, export_checkpoint, load_backbone
 from patchfield.backbones.attention import replace_attention
 from patchfield.backbones.positions import resample_positions
 from patchfield.errors import BackboneError
+from patchfield.testing import BackboneTests
 
 CROP = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
 
@@ -139,3 +140,41 @@ def test_small_models_get_crops_of_twice_their_side():
     assert tiny().tile == 128
     assert tiny("vit_small_patch14_dinov2", img_size=518, depth=1).tile == 518
     assert tiny("vit_small_patch14_dinov2", img_size=518, depth=1, stride=5).tile == 514
+
+
+class TestViT(BackboneTests):
+    @pytest.fixture
+    def backbone(self):
+        return tiny()
+
+    @pytest.fixture
+    def again(self):
+        return tiny()
+
+    @pytest.fixture
+    def others(self):
+        return [tiny(seed=1), tiny(stride=8), tiny(blocks=(0, 1))]
+
+
+class TestViTWithFinerStride(TestViT):
+    @pytest.fixture
+    def backbone(self):
+        return tiny("vit_small_patch14_reg4_dinov2", img_size=70, depth=2, stride=7, blocks=(0, 1))
+
+    @pytest.fixture
+    def again(self):
+        return tiny("vit_small_patch14_reg4_dinov2", img_size=70, depth=2, stride=7, blocks=(0, 1))
+
+
+class TestAttentionMaps(TestViT):
+    @pytest.fixture
+    def backbone(self):
+        return AttentionMaps(tiny())
+
+    @pytest.fixture
+    def again(self):
+        return AttentionMaps(tiny())
+
+    @pytest.fixture
+    def others(self):
+        return [AttentionMaps(tiny(seed=1)), tiny()]

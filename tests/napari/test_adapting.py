@@ -170,7 +170,7 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(contro
 
 def test_a_backbone_that_is_not_here_is_downloaded_first(controller, order, monkeypatch):
     def fetch(weight, progress):
-        progress(30_000_000, weight.size)
+        progress(30_000_000, weight.origin.size)
         raise BackboneError("The network is gone.")
 
     monkeypatch.setattr("patchfield.napari.adapt.adapting.fetch", fetch)

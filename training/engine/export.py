@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from patchfield.backbones import export_checkpoint, load_backbone, weights_folder
-from patchfield.backbones.registry import EMBEDDED, find_weight
+from patchfield.backbones import export_checkpoint, find_weight, load_backbone, weights_folder
 from training.errors import TrainingError
 from training.neco.settings import RunSettings
 from training.networks.student_teacher import Network
@@ -19,7 +18,7 @@ def check_name(name: str) -> None:
     ------
     TrainingError
     """
-    if find_weight(name) is not None or name in {weight.name for weight in EMBEDDED}:
+    if find_weight(name) is not None:
         raise TrainingError(f"'{name}' is the name of a published backbone: choose another --name for yours.")
     if not name or set(name) & set('/\\:*?"<>|') or name.startswith("."):
         raise TrainingError(f"'{name}' cannot be the name of a file: choose another --name.")

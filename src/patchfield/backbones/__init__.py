@@ -1,28 +1,37 @@
 """Backbones: pixels in, tokens on regular grids out. Load one by name or from a checkpoint file."""
 
 from patchfield.backbones.base import Backbone, Level
+from patchfield.backbones.catalogue import availability, default_backbone, download_size, find_weight, is_here, models
 from patchfield.backbones.checkpoints import Checkpoint, export_checkpoint, read_checkpoint
-from patchfield.backbones.download import find_local, weights_folder
-from patchfield.backbones.loading import default_backbone, load_backbone, models
-from patchfield.backbones.registry import RECOMMENDED, Weight
+from patchfield.backbones.loading import load_backbone
+from patchfield.backbones.local import find_local, weights_folder
+from patchfield.backbones.published import RECOMMENDED
 from patchfield.backbones.spec import ViTSpec
 from patchfield.backbones.transformer import Tokens, Transformer
 from patchfield.backbones.vit import AttentionMaps, ViT, random_vit
+from patchfield.backbones.weights import Embedded, Hub, Trained, Weight
 
 __all__ = [
     "RECOMMENDED",
     "AttentionMaps",
     "Backbone",
     "Checkpoint",
+    "Embedded",
+    "Hub",
     "Level",
     "Tokens",
+    "Trained",
     "Transformer",
     "ViT",
     "ViTSpec",
     "Weight",
+    "availability",
     "default_backbone",
+    "download_size",
     "export_checkpoint",
     "find_local",
+    "find_weight",
+    "is_here",
     "load_backbone",
     "models",
     "random_vit",

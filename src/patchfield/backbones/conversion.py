@@ -11,10 +11,10 @@ from typing import Literal
 import torch
 
 from patchfield.backbones.positions import PositionRule
+from patchfield.backbones.tensors import Tensors, checked_float32
 from patchfield.errors import BackboneError
 
 Role = Literal["teacher", "student"]
-Tensors = dict[str, torch.Tensor]
 
 _ANCHOR = "patch_embed.proj.weight"
 _TEACHER = re.compile(r"(^|[._])(teacher|ema)([._]|$)")
@@ -52,10 +52,10 @@ class ConversionReport:
     renamed: tuple[str, ...]
 
     def __str__(self) -> str:
-        place = f" under '{self.prefix}'" if self.prefix else ""
+        where = f" under '{self.prefix}'" if self.prefix else ""
         what = "the only network in the file" if self.role == "only" else f"the {self.role}"
         dropped = ", ".join(f"{name} ({count})" if count > 1 else name for name, count in self.dropped.items())
-        return f"Took {what}{place}; dropped: {dropped or 'nothing'}; renamed: {', '.join(self.renamed) or 'nothing'}."
+        return f"Took {what}{where}; dropped: {dropped or 'nothing'}; renamed: {', '.join(self.renamed) or 'nothing'}."
 
 
 def convert(
@@ -84,7 +84,7 @@ def convert(
     Raises
     ------
     BackboneError
-        When there is no vision transformer in it, or parts of an unknown one.
+        When there is no vision transformer in it, or its weights are no plain finite numbers.
     """
     tensors = _flatten(loaded)
     prefix, found_role = _choose(_prefixes(tensors), role, tensors)
@@ -95,7 +95,7 @@ def convert(
         renamed += _adopt_norm(inside, outside, prefix)
     dropped = Counter(_group(key, prefix) for key in outside)
     dropped.update(_drop_heads(inside))
-    state = {_rename(key): value.float() for key, value in inside.items()}
+    state = checked_float32({_rename(key): value for key, value in inside.items()})
     renamed += sorted({f"{_kind(key)} -> {_kind(_rename(key))}" for key in inside if _rename(key) != key})
     renamed += _fold_class_encoding(state)
     # NeCo resamples encodings by the scaled rule even with registers; its projection head gives it away.

@@ -1,33 +1,27 @@
 """Weights from the Hugging Face hub: found where they already are, else downloaded, never half.
 
-The file is fetched here and then handed to the hub's own cache. The hub's client starts again after an
-interruption; this one goes on where it stopped, can be cancelled at any moment, and checks the hash of the whole.
+A download goes into the folder of weights, as a partial file until all of it is there and its hash is right. The hub's
+client starts again after an interruption; this one goes on where it stopped, and can be cancelled at any moment. Files
+that are already in the hub's cache are used from there.
 """
 
 import hashlib
-import os
 import re
-import sys
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from filelock import FileLock, Timeout
-from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-from huggingface_hub.file_download import repo_folder_name
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-from patchfield.backbones.checkpoints import SUFFIXES
-from patchfield.backbones.registry import Source, Weight
+from patchfield.backbones.local import FOLDER_VARIABLE, checksum_file, file_stem, find_local, weights_folder
+from patchfield.backbones.network import reason, unusable_endpoint, unusable_setting
+from patchfield.backbones.weights import Hub, Weight
 from patchfield.errors import BackboneError
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called with the bytes that are there and the bytes in all; raise from it to cancel: what is there is kept."""
-
-FOLDER_VARIABLE = "PATCHFIELD_WEIGHTS"
-"""Environment variable with the folder of weights that were put in place by hand or exported by training."""
 
 _PATIENCE = 5.0
 """Seconds that the hub has to answer before this machine counts as offline."""
@@ -36,37 +30,19 @@ _CHUNK = 1 << 18
 
 
 class _Remote(NamedTuple):
-    """A file as the hub describes it: its blob's name (a SHA-256 for large files) and its bytes."""
+    """A file as the hub describes it: its content's name (a SHA-256 for large files) and its bytes."""
 
     url: str
     etag: str
     size: int
 
 
-def weights_folder() -> Path:
-    """Where weights are looked for first: ``$PATCHFIELD_WEIGHTS``, or ``~/.cache/patchfield/weights``."""
-    return Path(os.environ.get(FOLDER_VARIABLE) or Path.home() / ".cache" / "patchfield" / "weights").expanduser()
+class _Unreachable(Exception):
+    """Nothing arrives; the reason in words."""
 
 
-def find_local(weight: Weight, student: bool = False) -> Path | None:
-    """The file of a weight on this machine, or None; asks no network.
-
-    Looked for in :func:`weights_folder` under the weight's name (``neco-small.ckpt``, ``neco-small-student.ckpt``;
-    any suffix of a checkpoint), then in the hub's cache, which timm shares.
-    """
-    for suffix in SUFFIXES:
-        path = weights_folder() / f"{_stem(weight, student)}{suffix}"
-        if path.is_file():
-            return path
-    if weight.source is None:
-        return None
-    source = weight.source
-    cached = try_to_load_from_cache(source.repo, source.chosen_file(student), revision=source.revision)
-    return Path(cached) if isinstance(cached, str) else None
-
-
-def fetch(weight: Weight, student: bool = False, progress: Progress | None = None) -> Path:
-    """The file of a weight, downloaded into the hub's cache where it is not yet on this machine.
+def fetch(weight: Weight, student: bool = False, progress: ProgressCallback | None = None) -> Path:
+    """The file of a weight, downloaded into the folder of weights where it is not yet on this machine.
 
     Parameters
     ----------
@@ -74,75 +50,97 @@ def fetch(weight: Weight, student: bool = False, progress: Progress | None = Non
     student : bool
         The student's file instead of the teacher's, where there are two.
     progress : callable, optional
-        See :data:`Progress`.
+        See :data:`ProgressCallback`.
 
     Raises
     ------
     BackboneError
-        Within seconds, when there is no network: with the file, its size, and where to put it.
+        Within seconds, when there is no network: with the file, its size, where to put it, and the setting of the
+        environment that keeps the hub away.
     """
     found = find_local(weight, student)
     if found is not None:
         return found
-    if weight.source is None:
+    hub = weight.origin
+    if not isinstance(hub, Hub):
         raise BackboneError(f"'{weight.name}' is not a download and not in '{weights_folder()}'.")
-    source, file = weight.source, weight.source.chosen_file(student)
+    target = weights_folder() / f"{file_stem(weight, student)}{Path(hub.chosen_file(student)).suffix}"
     try:
-        remote = _ask_hub(source, file)
-        _complete_blob(_blob(source, remote), remote, progress or (lambda done, total: None))
-        return Path(hf_hub_download(source.repo, file, revision=source.revision, etag_timeout=_PATIENCE))
-    except OfflineModeIsEnabled:
-        raise _unreachable(weight, student, "HF_HUB_OFFLINE is set") from None
-    except LocalEntryNotFoundError:
-        raise _unreachable(weight, student, "the hub cannot be reached") from None
-    except HfHubHTTPError as error:
-        reason = f"the hub answered with status {error.response.status_code}"
-        raise _unreachable(weight, student, reason) from None
-    except _transport_errors():
-        raise _unreachable(weight, student, "the hub cannot be reached") from None
+        remote = _ask_hub(hub, student)
+        _complete(target, remote, progress or (lambda done, total: None))
+    except _Unreachable as error:
+        raise BackboneError(
+            f"'{weight.name}' is not on this machine and {error}: download {hub.page(student)} (about "
+            f"{hub.size / 1e6:.0f} MB) on another machine and save it as '{target}', or set {FOLDER_VARIABLE} to the "
+            "folder that holds it; 'micro' and 'filters' need no download."
+        ) from None
     except OSError as error:
         raise BackboneError(
-            f"'{weight.name}' cannot be saved in '{constants.HF_HUB_CACHE}' ({error.strerror or error}): make room "
-            "there, or set HF_HOME to a folder with room."
+            f"'{weight.name}' cannot be saved in '{target.parent}' ({error.strerror or error}): make room there, or "
+            f"set {FOLDER_VARIABLE} to a folder with room."
         ) from None
+    return target
 
 
-def _stem(weight: Weight, student: bool) -> str:
-    released_apart = weight.source is not None and weight.source.student_file is not None
-    return f"{weight.name}-student" if student and released_apart else weight.name
+def _ask_hub(hub: Hub, student: bool) -> _Remote:
+    problem = unusable_endpoint()
+    if problem:
+        raise _Unreachable(problem)
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-
-def _ask_hub(source: Source, file: str) -> _Remote:
-    url = hf_hub_url(source.repo, file, revision=source.revision)
-    metadata = get_hf_file_metadata(url, timeout=_PATIENCE)
+    url = hf_hub_url(hub.repo, hub.chosen_file(student), revision=hub.revision)
+    with _reasons(url):
+        metadata = get_hf_file_metadata(url, timeout=_PATIENCE)
     if metadata.etag is None or metadata.size is None:
         raise BackboneError(f"The answer for {url} names no size and hash: check HF_ENDPOINT and the proxy.")
     return _Remote(url, metadata.etag, metadata.size)
 
 
-def _blob(source: Source, remote: _Remote) -> Path:
-    """Where the hub's cache keeps the content of a file, whatever its name and revision."""
-    folder = repo_folder_name(repo_id=source.repo, repo_type="model")
-    return Path(constants.HF_HUB_CACHE) / folder / "blobs" / remote.etag
+@contextmanager
+def _reasons(url: str) -> Iterator[None]:
+    """Errors of the network in words."""
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    problem = unusable_setting(url)
+    if problem:
+        raise _Unreachable(problem)
+    try:
+        yield
+    except OfflineModeIsEnabled:
+        raise _Unreachable("HF_HUB_OFFLINE is set") from None
+    except HfHubHTTPError as error:
+        raise _Unreachable(f"the hub answered with status {error.response.status_code}") from None
+    except (_transport_error(), ssl.SSLError) as error:
+        raise _Unreachable(reason(error, url)) from None
 
 
-def _complete_blob(blob: Path, remote: _Remote, progress: Progress) -> None:
-    """Download what is missing of a blob and give it its name once all of it is there and right."""
-    partial = blob.with_name(f"{blob.name}.incomplete")
-    blob.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(blob, lambda: progress(_size(partial), remote.size)):
-        if not blob.exists():
+def _transport_error() -> type[Exception]:
+    """The base of all network errors of the HTTP library that the hub's client uses; its own errors derive from it."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    (library_error, *_) = HfHubHTTPError.__bases__
+    return library_error
+
+
+def _complete(target: Path, remote: _Remote, progress: ProgressCallback) -> None:
+    """Download what is missing of a file and give it its name once all of it is there and right."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{remote.etag[:16]}.partial")
+    with _locked(target, lambda: progress(_size(partial), remote.size)):
+        if not target.exists():
             _download_rest(partial, remote, progress)
             _verify(partial, remote)
-            partial.replace(blob)
+            partial.replace(target)
+            if _is_sha256(remote.etag):
+                checksum_file(target).write_text(f"{remote.etag}  {target.name}\n", encoding="ascii")
+            for stale in target.parent.glob(f".{target.name}.*.partial"):  # of versions that the hub no longer has
+                stale.unlink(missing_ok=True)
 
 
 @contextmanager
-def _locked(blob: Path, while_waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock that the hub's client uses for a blob; another process's download is waited for."""
-    path = blob.parents[2] / ".locks" / blob.parents[1].name / f"{blob.name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+def _locked(target: Path, while_waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of a download; another process's download is waited for."""
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
     while not lock.is_locked:
         try:
             lock.acquire(timeout=0.5)
@@ -154,20 +152,24 @@ def _locked(blob: Path, while_waiting: Callable[[], None]) -> Iterator[None]:
         lock.release()
 
 
-def _download_rest(partial: Path, remote: _Remote, progress: Progress) -> None:
+def _download_rest(partial: Path, remote: _Remote, progress: ProgressCallback) -> None:
     """Append to the partial file until it is complete; interrupted transfers go on while they bring anything."""
     if _size(partial) > remote.size:
         partial.unlink()
     progress(_size(partial), remote.size)
     while (start := _size(partial)) < remote.size:
         try:
-            _transfer(partial, start, remote, progress)
-        except _transport_errors():
+            with _reasons(remote.url):
+                _transfer(partial, start, remote, progress)
+        except _Unreachable:
             if _size(partial) <= start:
                 raise
 
 
-def _transfer(partial: Path, start: int, remote: _Remote, progress: Progress) -> None:
+def _transfer(partial: Path, start: int, remote: _Remote, progress: ProgressCallback) -> None:
+    from huggingface_hub import constants
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
     headers = build_hf_headers() | {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -186,7 +188,7 @@ def _transfer(partial: Path, start: int, remote: _Remote, progress: Progress) ->
 
 def _verify(partial: Path, remote: _Remote) -> None:
     intact = _size(partial) == remote.size
-    if intact and re.fullmatch(r"[0-9a-f]{64}", remote.etag):
+    if intact and _is_sha256(remote.etag):
         with partial.open("rb") as file:
             intact = hashlib.file_digest(file, "sha256").hexdigest() == remote.etag
     if not intact:
@@ -194,23 +196,9 @@ def _verify(partial: Path, remote: _Remote) -> None:
         raise BackboneError(f"{remote.url} arrived damaged and was discarded: try again.")
 
 
+def _is_sha256(etag: str) -> bool:
+    return re.fullmatch(r"[0-9a-f]{64}", etag) is not None
+
+
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _transport_errors() -> type[Exception]:
-    """The base of all network errors of the HTTP library that this version of the hub's client uses."""
-    library = sys.modules[type(get_session()).__module__.partition(".")[0]]
-    error: type[Exception] = library.HTTPError
-    return error
-
-
-def _unreachable(weight: Weight, student: bool, reason: str) -> BackboneError:
-    assert weight.source is not None
-    suffix = Path(weight.source.chosen_file(student)).suffix
-    place = weights_folder() / f"{_stem(weight, student)}{suffix}"
-    return BackboneError(
-        f"'{weight.name}' is not on this machine and {reason}: download {weight.source.page(student)} (about "
-        f"{weight.size / 1e6:.0f} MB) on another machine and save it as '{place}', or set {FOLDER_VARIABLE} to the "
-        "folder that holds it; 'micro' and 'filters' need no download."
-    )

@@ -2,29 +2,26 @@
 
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from patchfield.backbones.base import Backbone
-from patchfield.backbones.checkpoints import SUFFIXES, Checkpoint, read_checkpoint, read_header
+from patchfield.backbones.catalogue import find_weight, unknown_name
+from patchfield.backbones.checkpoints import read_checkpoint
 from patchfield.backbones.conversion import Role
 from patchfield.backbones.devices import Precision
-from patchfield.backbones.download import Progress, fetch, find_local, weights_folder
-from patchfield.backbones.micro import SHIPPED, Micro, MicroHeader, read_micro, read_micro_header
-from patchfield.backbones.registry import (
-    EMBEDDED,
-    FILTERS,
-    MICRO,
-    RECOMMENDED,
-    WEIGHTS,
-    Weight,
-    find_weight,
-    unknown_name,
-)
+from patchfield.backbones.download import ProgressCallback, fetch
+from patchfield.backbones.files import SUFFIXES, WeightFile, read_weights
+from patchfield.backbones.filters import FilterBank
+from patchfield.backbones.header import Kind
+from patchfield.backbones.local import find_by_name, moved_files, stated_sha256, weights_folder
+from patchfield.backbones.micro import SHIPPED, Micro, read_micro
+from patchfield.backbones.published import FILTERS, MICRO
 from patchfield.backbones.vit import AttentionMaps, ViT
+from patchfield.backbones.weights import Hub, Weight
 from patchfield.errors import BackboneError
 
 _log = logging.getLogger(__name__)
@@ -39,7 +36,8 @@ def load_backbone(
     weights: Role = "teacher",
     attention: bool = False,
     precision: Precision = "auto",
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
+    fingerprint: str | None = None,
 ) -> Backbone:
     """A backbone by name or from a checkpoint file.
 
@@ -47,7 +45,8 @@ def load_backbone(
     ----------
     backbone : str, Path or Backbone
         ``"micro"`` or ``"filters"`` (embedded), a name listed by :func:`models` (downloaded on first use), or the path
-        of a checkpoint of DINO, DINOv2, NeCo, SelfPatch, timm or Patchfield. A loaded backbone is returned as it is.
+        of a checkpoint of DINO, DINOv2, NeCo, SelfPatch, timm or Patchfield. A file that is no longer there is looked
+        for in the folder of weights, under its name. A loaded backbone is returned as it is.
     device : str or torch.device
         ``"auto"``: CUDA where there is one, else MPS (Apple), else the CPU.
     stride : int, optional
@@ -62,6 +61,9 @@ def load_backbone(
         Of the matrix products; ``"auto"`` is bf16 or fp16 on NVIDIA GPUs and fp32 elsewhere.
     progress : callable, optional
         Called with (bytes done, bytes in all) during a download; raise from it to cancel.
+    fingerprint : str, optional
+        Of the features that are wanted: where neither file nor name is here, all files in the folder of weights are
+        tried for it. Without it, and where none has it, the one of that name is loaded.
 
     Raises
     ------
@@ -73,149 +75,127 @@ def load_backbone(
     --------
     >>> load_backbone("filters").name
     'filters'
-    >>> load_backbone("neco-small", stride=7)                               # doctest: +SKIP
+    >>> load_backbone("micro", device="cpu").levels
+    (Level(pitch=2, patch=2, channels=64),)
     """
     if isinstance(backbone, Backbone):
         return backbone
-    name = os.fspath(backbone)
     if weights not in ("teacher", "student"):
         raise BackboneError(f"weights='{weights}' is unknown: give 'teacher' or 'student'.")
-    own = _load_own(name, device, precision)
-    if own is None:
-        return _load_vit(name, stride, blocks, weights, attention, device, precision, progress)
-    if stride is not None or blocks is not None or attention or weights != "teacher":
-        raise BackboneError(f"'{name}' takes no stride, blocks, weights or attention: choose a transformer for these.")
-    return own
-
-
-def models() -> list[Weight]:
-    """All backbones that :func:`load_backbone` knows by name.
-
-    The embedded network and filters first, then what training exported into the folder of weights, then the
-    published ones.
-
-    Examples
-    --------
-    >>> [weight.name for weight in models()[:2]]
-    ['micro', 'filters']
-    """
-    return [*EMBEDDED, *_exported(), *WEIGHTS]
-
-
-def default_backbone() -> str:
-    """The backbone to begin with: the recommended transformer where its weights are here, else the embedded network.
-
-    Examples
-    --------
-    >>> default_backbone()                                                  # doctest: +SKIP
-    'micro'
-    """
-    recommended = find_weight(RECOMMENDED)
-    return RECOMMENDED if recommended is not None and find_local(recommended) is not None else MICRO.name
-
-
-def _load_own(name: str, device: str | torch.device, precision: Precision) -> Backbone | None:
-    """The filter bank, or a network that ``training.episodes`` trained; None for the name or path of something else."""
-    if name == FILTERS.name:
-        from patchfield.backbones.filters import FilterBank
-
-        return FilterBank()
-    if name == MICRO.name:
-        return Micro(read_micro(SHIPPED), name, device, precision)
-    exported = weights_folder() / f"{name}.safetensors"
-    if exported.is_file() and read_micro_header(exported):
-        return Micro(read_micro(exported), name, device, precision)
-    path = Path(name).expanduser()
-    if path.suffix == ".safetensors" and path.is_file() and read_micro_header(path):
-        return Micro(read_micro(path), str(path.resolve()), device, precision)
-    return None
-
-
-def _load_vit(
-    name: str,
-    stride: int | None,
-    blocks: int | Sequence[int] | None,
-    weights: Role,
-    attention: bool,
-    device: str | torch.device,
-    precision: Precision,
-    progress: Progress | None,
-) -> Backbone:
     if attention and blocks is not None:
         raise BackboneError("Attention maps are those of the last block: leave out blocks.")
-    student = weights == "student"
-    checkpoint, name = _read(name, student, progress)
+    name = os.fspath(backbone)
+    options = _Options(device, precision, stride, blocks, weights, attention)
+    if name == FILTERS.name:
+        options.refuse_for_networks_without_blocks(name)
+        return FilterBank()
+    found = _find(name, weights == "student", progress)
+    return _load_moved(name, options, fingerprint) if found is None else _load(found, options)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A weight file, what its backbone will be called, and the catalogue's entry that it was fetched for."""
+
+    path: Path
+    name: str
+    weight: Weight | None = None
+
+
+@dataclass(frozen=True)
+class _Options:
+    device: str | torch.device
+    precision: Precision
+    stride: int | None
+    blocks: int | Sequence[int] | None
+    weights: Role
+    attention: bool
+
+    def refuse_for_networks_without_blocks(self, name: str) -> None:
+        if self.stride is not None or self.blocks is not None or self.attention or self.weights != "teacher":
+            raise BackboneError(
+                f"'{name}' takes no stride, blocks, weights or attention: choose a transformer for these."
+            )
+
+
+def _find(name: str, student: bool, progress: ProgressCallback | None) -> _Found | None:
+    """The file behind a name or path; None when there is none here."""
+    weight = find_weight(name)
+    if name == MICRO.name:
+        return _Found(SHIPPED, name, weight)
+    if weight is not None:
+        if student and isinstance(weight.origin, Hub) and weight.origin.student_file is None:
+            raise BackboneError(f"'{name}' was released as one network: leave out weights='student'.")
+        return _Found(fetch(weight, student, progress), name, weight)
+    path = Path(name).expanduser()
+    in_folder = find_by_name(name) if path.name == name else None
+    if in_folder is not None:
+        return _Found(in_folder, name)
+    return _Found(path, _short_name(path)) if path.exists() else None
+
+
+def _load_moved(name: str, options: _Options, fingerprint: str | None) -> Backbone:
+    """The backbone in the file of the folder of weights that a file or name which is gone has become."""
+    named, others = moved_files(name)
+    for path in [*named, *others] if fingerprint is not None else []:
+        backbone = _load_if_possible(_Found(path, name), options)
+        if backbone is not None and backbone.fingerprint == fingerprint:
+            return backbone
+    if named:
+        return _load(_Found(named[0], name), options)
+    if Path(name).suffix in SUFFIXES:
+        raise BackboneError(
+            f"There is no checkpoint file '{name}', and none of its name in '{weights_folder()}': put it there, or "
+            "load it from where it is now."
+        )
+    raise unknown_name(name)
+
+
+def _short_name(path: Path) -> str:
+    """What finds a file again: its name where it lies in the folder of weights, else its absolute path."""
+    resolved = path.resolve()
+    inside = find_by_name(resolved.stem)
+    if inside is not None and inside.resolve() == resolved and find_weight(resolved.stem) is None:
+        return resolved.stem
+    return str(resolved)
+
+
+def _load(found: _Found, options: _Options) -> Backbone:
+    file = read_weights(found.path, stated_sha256(found.path))
+    return _LOADERS[file.header.kind if file.header else "vit"](file, found, options)
+
+
+def _load_if_possible(found: _Found, options: _Options) -> Backbone | None:
+    try:
+        return _load(found, options)
+    except BackboneError:
+        return None
+
+
+def _load_micro(file: WeightFile, found: _Found, options: _Options) -> Backbone:
+    options.refuse_for_networks_without_blocks(found.name)
+    if found.weight not in (None, MICRO):
+        raise BackboneError(f"'{file.path}' holds a small network of Patchfield, which '{found.name}' is not.")
+    return Micro(read_micro(file), found.name, options.device, options.precision)
+
+
+def _load_vit(file: WeightFile, found: _Found, options: _Options) -> Backbone:
+    checkpoint = read_checkpoint(file, options.weights)
+    if found.weight is not None:
+        checkpoint = checkpoint.as_weight(found.weight, file.path)
     vit = ViT(
         checkpoint.spec,
         checkpoint.state,
-        name,
-        stride=stride,
-        blocks=blocks,
-        device=device,
-        precision=precision,
-        options={"weights": weights} if student else {},
+        found.name,
+        stride=options.stride,
+        blocks=options.blocks,
+        device=options.device,
+        precision=options.precision,
+        options={"weights": options.weights} if options.weights == "student" else {},
         report=checkpoint.report,
     )
-    _log.info("%s: %s", name, checkpoint.report)
-    return AttentionMaps(vit) if attention else vit
+    _log.info("%s: %s", found.name, checkpoint.report)
+    return AttentionMaps(vit) if options.attention else vit
 
 
-def _read(name: str, student: bool, progress: Progress | None) -> tuple[Checkpoint, str]:
-    """The checkpoint behind a name or path, and what the backbone will be called."""
-    weight = find_weight(name)
-    role: Role = "student" if student else "teacher"
-    if weight is not None:
-        assert weight.source is not None
-        if student and weight.source.student_file is None:
-            raise BackboneError(f"'{name}' was released as one network: leave out weights='student'.")
-        path = fetch(weight, student, progress)
-        return read_checkpoint(path, role).as_weight(weight, path), name
-    exported = weights_folder() / f"{name}.safetensors"
-    if exported.is_file():
-        return read_checkpoint(exported, role), name
-    path = Path(name).expanduser()
-    if not path.exists():
-        if path.suffix in SUFFIXES:
-            raise BackboneError(f"There is no checkpoint file '{path}'.")
-        raise unknown_name(name, [known.name for known in models()])
-    return read_checkpoint(path, role), str(path.resolve())
-
-
-def _exported() -> list[Weight]:
-    """What training wrote into the folder of weights."""
-    known = {weight.name for weight in (*EMBEDDED, *WEIGHTS)}
-    paths = sorted(path for path in weights_folder().glob("*.safetensors") if path.stem not in known)
-    return [weight for path in paths if (weight := _described(path)) is not None]
-
-
-def _described(path: Path) -> Weight | None:
-    """What a file of ours says about itself; None for files of others and for damaged ones."""
-    try:
-        header = read_micro_header(path) or read_header(path)
-    except BackboneError:  # said when it is loaded; a list is no place for it
-        return None
-    if header is None:
-        return None
-    trained = replace(
-        MICRO,
-        name=path.stem,
-        summary=str(header.details.get("summary", "Trained on this machine")),
-        licence=str(header.details.get("licence", "yours")),
-        paper="",
-        size=path.stat().st_size,
-        parameters=header.parameters,
-        channels=header.spec.channels,
-    )
-    if isinstance(header, MicroHeader):
-        return trained
-    spec = header.spec
-    return replace(
-        trained,
-        architecture=spec.describe(),
-        patch=spec.patch,
-        grid=spec.grid,
-        registers=spec.registers,
-        mean=spec.mean,
-        std=spec.std,
-        positions=spec.positions,
-    )
+_LOADERS: dict[Kind, Callable[[WeightFile, _Found, _Options], Backbone]] = {"micro": _load_micro, "vit": _load_vit}

@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import isqrt
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import torch
 from torch import nn
 
+from patchfield.backbones.header import Spec
 from patchfield.backbones.positions import PositionRule
-from patchfield.backbones.registry import IMAGENET_MEAN, IMAGENET_STD
 from patchfield.backbones.timm_import import import_timm
 from patchfield.errors import BackboneError
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 State = Mapping[str, torch.Tensor]
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 _HEAD_CHANNELS = 64
 """Channels per attention head in all published models of this family; shapes do not tell."""
 
 
 @dataclass(frozen=True)
-class ViTSpec:
+class ViTSpec(Spec):
     """Shape of a vision transformer, its positional rule and the statistics of its input.
 
     Attributes
@@ -47,6 +50,17 @@ class ViTSpec:
         See :mod:`patchfield.backbones.positions`.
     mean, std : tuple of float
         Statistics of red, green and blue (0..1) that input is standardised with.
+
+    Raises
+    ------
+    BackboneError
+        For values that no transformer has: sizes of nothing, heads that do not share the channels evenly.
+
+    Examples
+    --------
+    >>> from patchfield.backbones import find_weight
+    >>> find_weight("dinov2-small-reg").spec.summary()
+    '12 blocks of 384 channels, patch 14, 37 x 37 patches, 4 registers'
     """
 
     channels: int
@@ -63,6 +77,14 @@ class ViTSpec:
     positions: PositionRule
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        sizes = (self.channels, self.depth, self.heads, self.patch, self.grid, self.mlp_width)
+        if min(sizes) < 1 or self.registers < 0 or self.channels % self.heads or min(self.std) <= 0:
+            raise BackboneError(
+                f"There is no transformer of {self.summary()}, {self.heads} heads, an MLP of {self.mlp_width} and a "
+                f"standard deviation of {min(self.std):g}."
+            )
 
     @property
     def native_side(self) -> int:
@@ -81,7 +103,7 @@ class ViTSpec:
         """
         timm = import_timm()
         with torch.device("meta"):
-            return timm.models.VisionTransformer(
+            vit: VisionTransformer = timm.models.VisionTransformer(
                 img_size=self.native_side,
                 patch_size=self.patch,
                 num_classes=0,
@@ -100,12 +122,13 @@ class ViTSpec:
                 mlp_layer=cast(type[nn.Module], timm.layers.SwiGLUPacked if self.swiglu else timm.layers.Mlp),
                 act_layer=nn.SiLU if self.swiglu else nn.GELU,
             )
+        return vit
 
     def without_registers(self) -> "ViTSpec":
         """The same with its register tokens left out, as NeCo's "XR" models start; they use the scaled rule."""
         return replace(self, registers=0, positions="scaled")
 
-    def describe(self) -> str:
+    def summary(self) -> str:
         """One phrase for people, such as ``12 blocks of 384 channels, patch 14, 37 x 37 patches, 4 registers``."""
         registers = f"{self.registers} registers" if self.registers else "no registers"
         return (
@@ -113,20 +136,8 @@ class ViTSpec:
             f"{self.grid} x {self.grid} patches, {registers}{'' if self.class_token else ', no class token'}"
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """A dictionary of plain values."""
-        return asdict(self)
-
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """The inverse of :meth:`to_json`; raises TypeError when a value is missing or too many."""
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-        }
-        return cls(**fields)
-
-    @classmethod
-    def of(cls, state: State, positions: PositionRule | None = None, heads: int | None = None) -> Self:
+    def from_state(cls, state: State, positions: PositionRule | None = None, heads: int | None = None) -> Self:
         """Infer a transformer from the shapes of its weights.
 
         Parameters
@@ -144,6 +155,7 @@ class ViTSpec:
             When the shapes are not those of a vision transformer for RGB images.
         """
         channels, colours, patch, patch_columns = _shape(state, "patch_embed.proj.weight", 4)
+        depth = _depth(state)
         encodings = _shape(state, "pos_embed", 3)[1]
         grid = isqrt(encodings)
         if colours != 3 or patch != patch_columns or grid * grid != encodings:
@@ -151,17 +163,17 @@ class ViTSpec:
                 f"The weights are of a transformer for {colours}-channel patches of {patch} x {patch_columns} pixels "
                 f"with {encodings} encodings: only square grids of square RGB patches are supported."
             )
-        if heads is None and channels % _HEAD_CHANNELS:
+        if heads is None and (channels % _HEAD_CHANNELS or not channels):
             raise BackboneError(
                 f"The number of attention heads for {channels} channels is unknown: it is one per 64 channels in the "
                 "published models; export the model with patchfield.backbones.export_checkpoint, which records it."
             )
-        registers = state["reg_token"].shape[1] if "reg_token" in state else 0
+        registers = _shape(state, "reg_token", 3)[1] if "reg_token" in state else 0
         mlp_width = _shape(state, "blocks.0.mlp.fc1.weight", 2)[0]
         return cls(
             channels=channels,
-            depth=1 + max(int(match[1]) for key in state if (match := re.match(r"blocks\.(\d+)\.", key))),
-            heads=heads or channels // _HEAD_CHANNELS,
+            depth=depth,
+            heads=channels // _HEAD_CHANNELS if heads is None else heads,
             patch=patch,
             grid=grid,
             registers=registers,
@@ -190,6 +202,17 @@ def check_state(vit: nn.Module, state: State) -> None:
     else:
         return
     raise BackboneError(f"The weights do not fit the transformer that their shapes suggest: {problem}.")
+
+
+def _depth(state: State) -> int:
+    """Number of blocks; they must be numbered without a gap, whatever else a file says."""
+    found = {int(match[1]) for key in state if (match := re.match(r"blocks\.(\d{1,9})\.", key))}
+    missing = set(range(len(found))) - found
+    if missing or not found:
+        raise BackboneError(
+            f"The weights are not of a whole vision transformer: block {min(missing, default=0)} of them is missing."
+        )
+    return len(found)
 
 
 def _shape(state: State, key: str, dimensions: int) -> tuple[int, ...]:

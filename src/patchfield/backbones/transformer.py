@@ -118,7 +118,8 @@ class Transformer(nn.Module):
         normalised = cast(nn.Module, last.norm1)(sequence)
         queries, keys, _ = attention.qkv(normalised).unflatten(-1, (3, self.spec.heads, -1)).unbind(2)
         scores = torch.einsum("bhc,bnhc->bhn", queries[:, 0] * attention.scale, keys)
-        return scores.float().softmax(-1)[..., self.spec.prefix :].unflatten(-1, grid)
+        maps = scores.float().softmax(-1)[..., self.spec.prefix :]
+        return maps.reshape(*maps.shape[:2], *grid)
 
     def _embed(self, images: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
         """The sequence that enters the first block (B, p + n, D), and the grid's rows and columns."""
@@ -131,4 +132,4 @@ class Transformer(nn.Module):
 
     def _split(self, sequence: torch.Tensor, grid: tuple[int, int]) -> Tokens:
         prefix = self.spec.prefix
-        return Tokens(sequence[:, :prefix], sequence[:, prefix:].transpose(1, 2).unflatten(2, grid))
+        return Tokens(sequence[:, :prefix], sequence[:, prefix:].transpose(1, 2).reshape(len(sequence), -1, *grid))

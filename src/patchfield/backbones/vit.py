@@ -188,7 +188,7 @@ def random_vit(architecture: str = "vit_small_patch14_dinov2", seed: int = 0, **
     for key, value in state.items():
         if key.endswith("gamma"):  # timm starts them at 1e-5: no block would have an effect
             state[key] = torch.ones_like(value)
-    spec = ViTSpec.of(state, heads=model.blocks[0].attn.num_heads)
+    spec = ViTSpec.from_state(state, heads=model.blocks[0].attn.num_heads)
     return ViT(spec, state, f"random {architecture}", **ours)
 
 

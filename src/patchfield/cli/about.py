@@ -8,7 +8,7 @@ import torch
 from huggingface_hub.constants import HF_HUB_CACHE
 
 import patchfield
-from patchfield.backbones import find_local, models, weights_folder
+from patchfield.backbones import Hub, download_size, is_here, models, weights_folder
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-image", "tifffile", "napari", "PyQt6", "xformers")
 
@@ -30,17 +30,15 @@ def installation() -> dict[str, str]:
 
 def weight_rows() -> list[list[str]]:
     """Name, purpose, size, licence and presence of every backbone, as text."""
-    rows = []
-    for weight in models():
-        here = "yes" if weight.source is None or find_local(weight) else ""
-        size = f"{weight.size / 1e6:,.0f} MB" if weight.source is not None else ""
-        rows.append([weight.name, weight.summary, size, weight.licence, here])
-    return rows
+    return [
+        [weight.name, weight.summary, download_size(weight), weight.licence, "yes" if is_here(weight) else ""]
+        for weight in models()
+    ]
 
 
 def weight_links() -> list[list[str]]:
     """Name and address of every backbone that is downloaded, for machines without a network."""
-    return [[weight.name, weight.source.page()] for weight in models() if weight.source is not None]
+    return [[weight.name, weight.origin.page()] for weight in models() if isinstance(weight.origin, Hub)]
 
 
 def _version(package: str) -> str:

@@ -1,34 +1,20 @@
-"""Files of small networks: safetensors with half-precision convolutions, and a header that says what they are."""
+"""Files of small networks: half-precision convolutions, and a header that says what they are."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 
-from patchfield.atomic import atomic_path
+from patchfield.backbones.files import WeightFile, errors_name, read_weights, write_weights
 from patchfield.backbones.filters import FilterBank
+from patchfield.backbones.header import Header, other_version
 from patchfield.backbones.micro.network import MicroNet, MicroSpec
+from patchfield.backbones.tensors import checked_float32
 from patchfield.errors import BackboneError
 
 SHIPPED = Path(__file__).with_name("micro.safetensors")
 """The weights of ``micro``."""
-
-_HEADER = "patchfield-micro"
-
-
-@dataclass(frozen=True)
-class MicroHeader:
-    """What a file says about itself: the network, facts of the training, the number of parameters."""
-
-    spec: MicroSpec
-    details: dict[str, Any]
-    parameters: int
 
 
 def write_micro(path: str | Path, net: MicroNet, details: Mapping[str, Any] | None = None) -> None:
@@ -45,64 +31,61 @@ def write_micro(path: str | Path, net: MicroNet, details: Mapping[str, Any] | No
         Not yet fused.
     details : mapping, optional
         JSON-able facts to keep: ``summary`` and ``licence`` are shown in lists of backbones.
+
+    Raises
+    ------
+    BackboneError
+        When a weight is NaN or too large for float16: nothing is written.
     """
     tensors = {
         key: value.detach().cpu().to(torch.float16 if value.ndim > 1 else torch.float32).contiguous()
         for key, value in net.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
-    written = {"spec": net.spec.to_json(), "filters": FilterBank().fingerprint, "details": dict(details or {})}
-    header = json.dumps(written)
-    with atomic_path(Path(path)) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt", _HEADER: header})
+    header = Header("micro", net.spec.to_json(), dict(details or {}), FilterBank().fingerprint)
+    write_weights(path, tensors, header)
 
 
-def read_micro_header(path: str | Path) -> MicroHeader | None:
-    """What :func:`write_micro` wrote beside the weights; None for other files.
+def read_micro(file: str | Path | WeightFile) -> MicroNet:
+    """The network in a file that :func:`write_micro` wrote, in evaluation mode.
 
-    Raises
-    ------
-    BackboneError
-        When the file is of another version, or was trained on another version of the filter bank.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_HEADER)
-            parameters = sum(prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
-    except (OSError, SafetensorError):
-        return None
-    if text is None:
-        return None
-    try:
-        values = json.loads(text)
-        header = MicroHeader(MicroSpec.from_json(values["spec"]), values["details"], parameters)
-        known = values["filters"] == FilterBank().fingerprint
-    except (ValueError, KeyError, TypeError):
-        known = False
-    if not known:
-        raise BackboneError(
-            f"'{path}' was written by another version of Patchfield: use that version, or train the network again."
-        )
-    return header
-
-
-def read_micro(path: str | Path) -> MicroNet:
-    """The network in a file that :func:`write_micro` wrote.
+    Parameters
+    ----------
+    file : str, Path or WeightFile
+        Where it is, or its content.
 
     Raises
     ------
     BackboneError
-        When the file is damaged or holds something else.
+        When the file is damaged, holds something else, or was trained on another version of the filter bank.
+
+    Examples
+    --------
+    >>> read_micro(SHIPPED).spec
+    MicroSpec(widths=(32, 64, 96, 128), blocks=(1, 1, 2, 2), channels=64)
     """
-    header = read_micro_header(path)
-    if header is None:
-        raise BackboneError(f"'{path}' holds no network of Patchfield's training.episodes.")
-    net = MicroNet(header.spec)
-    state = {key: value.float() for key, value in load_file(path).items()}
-    try:
-        missing, surplus = net.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise BackboneError(f"'{path}' does not hold the network that it says: download or train it again.") from error
-    if surplus or any(not key.endswith("num_batches_tracked") for key in missing):
-        raise BackboneError(f"'{path}' does not hold the network that it says: download or train it again.")
+    file = file if isinstance(file, WeightFile) else read_weights(file)
+    if file.header is None or file.header.kind != "micro":
+        raise BackboneError(f"'{file.path}' holds no network of Patchfield's training.episodes.")
+    if file.header.filters != FilterBank().fingerprint:
+        raise other_version(file.path)
+    with errors_name(file.path):
+        state = checked_float32({key: value for key, value in file.content.items() if isinstance(value, torch.Tensor)})
+        spec = MicroSpec.from_state(state)
+        if spec != MicroSpec.from_json(file.header.spec):
+            raise BackboneError(f"Its weights are those of a {spec.summary()}, which is not what its header says.")
+        return _built(spec, state)
+
+
+def _built(spec: MicroSpec, state: Mapping[str, torch.Tensor]) -> MicroNet:
+    """The network with its weights; its memory is taken when it is known that they fit."""
+    with torch.device("meta"):
+        outline = MicroNet(spec).state_dict()
+    expected = {key: value.shape for key, value in outline.items() if not key.endswith("num_batches_tracked")}
+    found = {key: value.shape for key, value in state.items()}
+    if found != expected:
+        key = min(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
+        raise BackboneError(f"Its '{key}' is missing, misshapen or of another network: download or train it again.")
+    net = MicroNet(spec)
+    net.load_state_dict(state, strict=False)
     return net.eval()

@@ -1,9 +1,9 @@
 """The network behind ``micro``: a small U-Net from pixels to features at half resolution."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise, zip_longest
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from patchfield.backbones.filters import LEVELS as FILTERS
 from patchfield.backbones.filters import describe
+from patchfield.backbones.header import Spec
+from patchfield.errors import BackboneError
 
 PITCH = 2
 _FILTERS = {level.pitch: level.channels for level in FILTERS}
@@ -19,7 +21,7 @@ _FILTERS = {level.pitch: level.channels for level in FILTERS}
 
 
 @dataclass(frozen=True)
-class MicroSpec:
+class MicroSpec(Spec):
     """Shape of the network.
 
     Attributes
@@ -36,22 +38,42 @@ class MicroSpec:
     blocks: tuple[int, ...] = (1, 1, 2, 2)
     channels: int = 64
 
+    def __post_init__(self) -> None:
+        sizes = (*self.widths, *self.blocks, self.channels)
+        if not self.widths or len(self.widths) != len(self.blocks) or min(sizes) < 1:
+            raise BackboneError(
+                f"There is no network of widths {self.widths}, {self.blocks} blocks and {self.channels} channels."
+            )
+
     @property
     def coarsest(self) -> int:
         """Pixels that the sides of a crop must be a multiple of."""
-        return max(PITCH * 2 ** (len(self.widths) - 1), *_FILTERS)
+        return int(max(PITCH * 2 ** (len(self.widths) - 1), *_FILTERS))
 
-    def to_json(self) -> dict[str, Any]:
-        """A dictionary of plain values."""
-        return asdict(self)
+    def summary(self) -> str:
+        """One phrase for people, such as ``residual U-Net of widths 32, 64, 96, 128 on the filter bank``."""
+        return f"residual U-Net of widths {', '.join(map(str, self.widths))} on the filter bank"
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """The inverse of :meth:`to_json`; raises TypeError when a value is missing or too many."""
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-        }
-        return cls(**fields)
+    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
+        """Infer the shape of the network whose weights these are, from names and shapes.
+
+        Raises
+        ------
+        BackboneError
+            When they are of something else.
+
+        Examples
+        --------
+        >>> MicroSpec.from_state(MicroNet(MicroSpec()).state_dict()) == MicroSpec()
+        True
+        """
+        convolutions = ["stem", *(f"down.{number}" for number in range(_count(state, "down")))]
+        return cls(
+            widths=tuple(_rows(state, f"{name}.convolution.weight") for name in convolutions),
+            blocks=tuple(_count(state, f"encoder.{number}") for number in range(len(convolutions))),
+            channels=_rows(state, "fine_features.weight"),
+        )
 
 
 class MicroNet(nn.Module):
@@ -119,7 +141,8 @@ class MicroNet(nn.Module):
             doubled = functional.interpolate(self.up[number](current), scale_factor=2.0, mode="nearest")
             coarser, current = current, self.decoder[number](skips[number] + doubled)
         surrounding = self.middle_features(torch.cat([coarser, middle, _doubled(coarse)], dim=1))
-        return self.fine_features(torch.cat([current, fine], dim=1)) + _doubled(surrounding)
+        features: Tensor = self.fine_features(torch.cat([current, fine], dim=1)) + _doubled(surrounding)
+        return features
 
     def _filtered(self, images: Tensor, energies: Sequence[float] | Tensor) -> list[Tensor]:
         """Channels of the filter bank at 1/2, 1/4 and 1/8 of the resolution, standardised."""
@@ -163,6 +186,17 @@ class _Block(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return functional.relu(images + self.second(self.first(images)))
+
+
+def _count(state: Mapping[str, Tensor], name: str) -> int:
+    """Number of modules in a list of modules."""
+    return len({key.removeprefix(f"{name}.").partition(".")[0] for key in state if key.startswith(f"{name}.")})
+
+
+def _rows(state: Mapping[str, Tensor], key: str) -> int:
+    if key not in state or state[key].ndim != 4:
+        raise BackboneError(f"The weights are not of a small network of Patchfield: '{key}' is missing or misshapen.")
+    return state[key].shape[0]
 
 
 def _doubled(planes: Tensor) -> Tensor:

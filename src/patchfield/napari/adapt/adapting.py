@@ -8,9 +8,8 @@ from pathlib import Path
 
 from psygnal import Signal
 
-from patchfield.backbones import find_local
+from patchfield.backbones import find_weight, is_here
 from patchfield.backbones.download import fetch
-from patchfield.backbones.registry import find_weight
 from patchfield.errors import PatchfieldError
 from patchfield.napari.adapt.order import Order, plan
 from patchfield.napari.adapt.run import TrainingRun, unfinished_run
@@ -269,7 +268,7 @@ def _begin(run: TrainingRun, layers: dict[Path, ImageSource]) -> Iterator[Messag
 def _download(backbone: str) -> Iterator[Message]:
     """Here rather than in the process, so that it shows how far it is."""
     weight = find_weight(backbone)
-    if weight is None or find_local(weight) is not None:
+    if weight is None or is_here(weight):
         return
     for kind, value in reports(
         lambda report: fetch(weight, progress=lambda done, total: report(Progress(done, total, "bytes")))

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from patchfield.backbones import RECOMMENDED, Weight, find_local, models
+from patchfield.backbones import RECOMMENDED, is_here, models
 from patchfield.images import Contrast
 from patchfield.napari.adapt.run import AdaptationError, TrainingRun, runs_below
 from patchfield.napari.layers.export import file_of
@@ -81,7 +81,7 @@ def plan(order: Order) -> tuple[TrainingRun, dict[Path, ImageSource]]:
 
 def start_choices() -> list[BackboneChoice]:
     """The backbones that can be adapted: vision transformers, those on this machine first."""
-    others = {weight.name for weight in models() if not _is_transformer(weight)}
+    others = {weight.name for weight in models() if weight.family != "vit"}
     return [choice for choice in backbone_choices() if choice.backbone not in others]
 
 
@@ -95,7 +95,7 @@ def first_start(selected: str, preferred: str | None = None) -> tuple[str, str]:
     preferred : str, optional
         What to begin from where `selected` is no transformer.
     """
-    if selected not in {weight.name for weight in models() if not _is_transformer(weight)}:
+    if selected not in {weight.name for weight in models() if weight.family != "vit"}:
         return selected, ""
     start = preferred or _recommended()
     return start, f"'{selected}' cannot be adapted: a vision transformer is needed, such as {start}."
@@ -125,14 +125,9 @@ def free_name(subject: str, root: Path) -> str:
 
 def _recommended() -> str:
     """The recommended transformer, or one that is on this machine where that one is not."""
-    local = [weight.name for weight in models() if _is_transformer(weight) and find_local(weight) is not None]
+    local = [weight.name for weight in models() if weight.family == "vit" and is_here(weight)]
     teachers = [name for name in local if not name.endswith(STUDENT_SUFFIX)]
     return RECOMMENDED if RECOMMENDED in local or not teachers else teachers[0]
-
-
-def _is_transformer(weight: Weight) -> bool:
-    """Only transformers were trained on grids of patches."""
-    return weight.grid > 0
 
 
 def _contrast(sources: Sequence[ImageSource]) -> Contrast:

@@ -3,8 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from patchfield.backbones import RECOMMENDED, Weight, find_local, models
-from patchfield.backbones.registry import EMBEDDED, find_weight
+from patchfield.backbones import (
+    RECOMMENDED,
+    Embedded,
+    Weight,
+    availability,
+    download_size,
+    find_weight,
+    is_here,
+    models,
+)
 
 DETAILS = {
     "fast": "one look at the image",
@@ -33,9 +41,9 @@ class BackboneChoice:
 
     @classmethod
     def of_weight(cls, weight: Weight) -> "BackboneChoice":
-        where = _where(weight)
-        title = f"{weight.name}  ({where})" if where else weight.name
-        if weight.name == RECOMMENDED and where.endswith("download"):
+        where = availability(weight)
+        title = weight.name if where == "downloaded" else f"{weight.name}  ({where})"
+        if weight.name == RECOMMENDED and not is_here(weight):
             title = f"{title}, recommended"
         return cls(weight.name, title, f"{weight.summary} · licence {weight.licence}")
 
@@ -47,7 +55,7 @@ class BackboneChoice:
 def backbone_choices() -> list[BackboneChoice]:
     """The embedded ones, then what is on this machine, then what can be downloaded."""
     known = models()
-    here = [weight for weight in known if weight.source is None or find_local(weight) is not None]
+    here = [weight for weight in known if is_here(weight)]
     return [BackboneChoice.of_weight(weight) for weight in here + [weight for weight in known if weight not in here]]
 
 
@@ -70,18 +78,11 @@ class Offer:
 def offered(selected: str) -> Offer | None:
     """The recommended transformer, while an embedded backbone is used and the weights are not here."""
     weight = find_weight(RECOMMENDED)
-    if weight is None or selected not in {embedded.name for embedded in EMBEDDED} or find_local(weight) is not None:
+    chosen = find_weight(selected)
+    if weight is None or chosen is None or not isinstance(chosen.origin, Embedded) or is_here(weight):
         return None
     gain = (
         "Tells by shape what texture does not. Seconds per megapixel on a GPU, tens of seconds without · licence "
         f"{weight.licence}"
     )
-    return Offer(weight.name, f"Download {weight.name} ({weight.size / 1e6:.0f} MB)", gain)
-
-
-def _where(weight: Weight) -> str:
-    if weight.source is None:
-        return "embedded" if weight.size == 0 else "trained here"
-    if find_local(weight) is not None:
-        return ""
-    return f"{weight.size / 1e6:.0f} MB download" if weight.size < 1e9 else f"{weight.size / 1e9:.1f} GB download"
+    return Offer(weight.name, f"Download {weight.name} ({download_size(weight)})", gain)
