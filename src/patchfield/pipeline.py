@@ -254,7 +254,8 @@ def _load(
 ) -> Backbone:
     """The backbone of a recipe: the only place that makes sure that it is the one the features were made with."""
     for name in files or (recipe.backbone,):
-        backbone = load_backbone(name, device=device, progress=download, **recipe.options)
+        wanted = recipe.fingerprint or None
+        backbone = load_backbone(name, device=device, progress=download, fingerprint=wanted, **recipe.options)
         if recipe.fingerprint in ("", backbone.fingerprint):
             return backbone
     found = " and ".join(f"'{name}'" for name in files) or f"'{recipe.backbone}'"

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from patchfield.backbones.header import Header, Kind, read_header
-from patchfield.backbones.local import all_files, find_local
+from patchfield.backbones.local import all_files, find_by_name, find_local
 from patchfield.backbones.micro.network import MicroSpec
 from patchfield.backbones.published import EMBEDDED, MICRO, PUBLISHED, RECOMMENDED
 from patchfield.backbones.spec import ViTSpec
@@ -38,6 +38,17 @@ def find_weight(name: str) -> Weight | None:
     384
     """
     return _BY_NAME.get(name)
+
+
+def is_known(name: str) -> bool:
+    """Whether a name is that of an embedded or published weight, or of a file in the folder of weights.
+
+    Examples
+    --------
+    >>> is_known("micro"), is_known("mikro")
+    (True, False)
+    """
+    return name in _BY_NAME or find_by_name(name) is not None
 
 
 def default_backbone() -> str:

@@ -138,15 +138,13 @@ def checked_device(device: str) -> str:
 
 def check_backbone(name: str) -> None:
     """Refuse a name that can stand for nothing: no model is called so, and no file is there."""
-    from patchfield.backbones import models
-    from patchfield.backbones.registry import unknown_name
+    from patchfield.backbones.catalogue import is_known, unknown_name
 
-    known = [weight.name for weight in models()]
     with value_of("--backbone"):
         if not name:
             raise BackboneError("An empty name was given: is a variable of your shell not set?")
-        if name not in known and ":" not in name and not Path(name).exists() and Path(name).name == name:
-            raise unknown_name(name, known)
+        if not is_known(name) and ":" not in name and not Path(name).exists() and Path(name).name == name:
+            raise unknown_name(name)
 
 
 def suffix_of(file_format: str) -> str:
