@@ -16,8 +16,6 @@ import sys
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.markdown import Markdown
 from rich.progress import track
 from torch import nn
 from torch.nn import functional
@@ -66,7 +64,7 @@ def main() -> None:
         output=arguments.output / "report",
         log=trained["seed 0"].parent / "metrics.jsonl",
     )
-    Console().print(Markdown(report.table()))
+    print(report.table())
 
 
 def learn_filters(collection: Collection, steps: int, path: Path) -> None:
