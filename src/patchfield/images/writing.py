@@ -215,8 +215,10 @@ def _write_imagej(path: Path, pixels: NDArray[Any], axes: str, notes: Notes, col
     options: dict[str, Any] = {"photometric": "rgb" if axes.endswith("S") else "minisblack"}
     if notes.calibration is not None:
         known = _in_suitable_unit(notes.calibration)
-        metadata["unit"] = known.unit.replace("µ", "u")
-        options |= _resolution(known)
+        resolution = _resolution(known)
+        # Without a resolution beside it, a unit would say that a pixel has the size 1.
+        metadata |= {"unit": known.unit.replace("µ", "u")} if resolution else {}
+        options |= resolution
         metadata |= {} if known.depth is None else {"spacing": known.depth}
         metadata |= {} if known.interval is None else {"finterval": known.interval}
     if notes.classes:

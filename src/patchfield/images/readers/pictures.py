@@ -21,8 +21,11 @@ from patchfield.images.readers.decoding import check_claim, decoding
 from patchfield.images.readers.lazy import EAGER_BYTES, DecodedPlanes
 from patchfield.images.readers.orientation import TAG, UPRIGHT, swaps_axes, turned
 
-_ANIMATED = ("GIF", "PNG", "WEBP", "FLI", "TIFF")
+_ANIMATED = ("GIF", "PNG", "WEBP", "FLI")
 """Formats whose frames are planes; those of others are previews, layers or depth maps of one picture."""
+
+_DRAWN_BY_OTHERS = ("EPS", "WMF")
+"""Pillow has these drawn by programs outside of it."""
 
 _ALWAYS_LOSSY = {"JPEG": "JPEG", "MPO": "JPEG", "AVIF": "AVIF"}
 _LIMIT = Lock()
@@ -44,6 +47,8 @@ def read_picture(path: Path, *, as_labels: bool = False) -> Contents:
     """
     with decoding(path), _opened(path) as image:
         form = str(image.format)
+        if form in _DRAWN_BY_OTHERS:
+            raise ImageError(f"{path} is {form}, a drawing rather than an image: save it as TIFF or PNG.")
         frames = getattr(image, "n_frames", 1) if form in _ANIMATED else 1
         check_claim(path, (frames, image.height, image.width), frames * image.height * image.width * _bytes_of(image))
         notes = picture_notes(image)

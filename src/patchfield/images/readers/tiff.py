@@ -21,6 +21,7 @@ from patchfield.images.readers.tiff_series import Series, image_series
 MAPPED_BYTES = 64 * 2**20
 """Uncompressed images of this size and more are mapped instead of read; compressed stacks are read plane by plane."""
 
+_DECODED_WHEN_ASKED_FOR = ("imagej_metadata", "ome_metadata", "shaped_metadata", "fei_metadata", "sem_metadata")
 _MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JPEG = (COMPRESSION.JPEG, COMPRESSION.OJPEG, COMPRESSION.ALT_JPEG, COMPRESSION.JPEG_LOSSY)
 _LOSSY = {
@@ -66,9 +67,11 @@ def read_tiff(path: Path, *, as_labels: bool = False, axes: str | None = None) -
     with file:
         with decoding(path):
             found = list(file.series)
-            series = image_series(path, file, found)
-            notes = tiff_notes(file)
-            calibration = (notes and not file.is_imagej and notes.calibration) or tiff_calibration(file)
+            for metadata in _DECODED_WHEN_ASKED_FOR:
+                getattr(file, metadata)
+        series = image_series(path, file, found)
+        notes = tiff_notes(file)
+        calibration = (notes and not file.is_imagej and notes.calibration) or tiff_calibration(file)
         page = series.keyframe
         _check_readable(path, page)
         if all(one is not None and one.parent is file for part in series.parts for one in part.pages):
