@@ -248,7 +248,9 @@ def _whole_numbers(labels: NDArray[Any], path: Path) -> NDArray[Any]:
     if labels.min() < 0:
         raise LabelError(f"{path} holds negative labels: use whole numbers from 1, and 0 where unlabelled.")
     if labels.max() > MAX_LABEL:
-        raise LabelError(f"{path} holds the label {labels.max():.6g}: labels go up to {MAX_LABEL}.")
+        largest = labels.max()
+        shown = f"{largest:g}" if labels.dtype.kind == "f" else str(largest)
+        raise LabelError(f"{path} holds the label {shown}: labels go up to {MAX_LABEL}.")
     return labels.astype(np.int64) if labels.dtype.kind == "f" else labels
 
 

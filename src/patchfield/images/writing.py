@@ -112,7 +112,8 @@ def write_labels(
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "labels.png"
     >>> write_labels(file, np.array([[0, 1], [2, 1]]), Calibration(0.5, 0.5, "µm"))
-    >>> Image.open(file).mode
+    >>> with Image.open(file) as image:
+    ...     image.mode
     'P'
     """
     if labels.dtype.kind not in "bui" or (labels.dtype.kind == "i" and labels.min(initial=0) < 0):

@@ -91,7 +91,7 @@ def _numpy(path: Path) -> Any:
         try:
             loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         except ValueError as error:
-            if "allow_pickle" not in str(error):
+            if not any(reason in str(error) for reason in ("pickle", "Python objects")):
                 raise
             raise ImageError(
                 f"{path} holds Python objects, which are never loaded because they may run code: export an image "

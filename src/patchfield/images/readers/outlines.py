@@ -14,6 +14,7 @@ from patchfield.images.colors import LabelClass, default_color
 from patchfield.images.stack import Stack
 
 OUTLINE_SUFFIXES = frozenset({".geojson", ".json"})
+_FARTHEST = 1e9
 _IGNORED = "*"
 """QuPath's mark, at the end of its name, of a class that is to be ignored."""
 
@@ -60,14 +61,14 @@ def read_outlines(
             if not name or name.endswith(_IGNORED):
                 continue
             value = _value_of(name, class_values)
-            classes[value] = LabelClass(name, _color(said, value))
+            color = _color(said)
+            if color is not None or value not in classes:
+                classes[value] = LabelClass(name, color or default_color(value))
             geometry = feature["geometry"]
-            _draw(labels[_plane_of(path, geometry.get("plane") or {}, stack)], geometry, value)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
-        if isinstance(error, LabelError):
-            raise
+            _draw(labels[_plane_of(geometry.get("plane") or {}, stack)], geometry, value)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise LabelError(f"{path} is not a file of outlines as QuPath exports it (GeoJSON): {reason}.") from error
+        raise LabelError(f"{path} cannot be read as outlines, GeoJSON as QuPath exports it ({reason}).") from error
     if not classes:
         raise LabelError(f"{path} holds {len(features)} outline(s), none of which has a class: set their class first.")
     return labels, classes
@@ -95,17 +96,17 @@ def _value_of(name: str, values: MutableMapping[str, int]) -> int:
     return values[name]
 
 
-def _color(said: dict[str, Any], value: int) -> str:
+def _color(said: dict[str, Any]) -> str | None:
     """QuPath writes a list of red, green, blue, formerly one number."""
     color = said.get("color")
     if isinstance(color, list) and len(color) == 3:
         return "#" + "".join(f"{int(part) & 255:02x}" for part in color)
     if isinstance(said.get("colorRGB"), int):
         return f"#{said['colorRGB'] & 0xFFFFFF:06x}"
-    return default_color(value)
+    return None
 
 
-def _plane_of(path: Path, said: dict[str, Any], stack: Stack) -> tuple[int, ...]:
+def _plane_of(said: dict[str, Any], stack: Stack) -> tuple[int, ...]:
     """The plane that an outline lies in, by QuPath's z and t."""
     position = {"Z": int(said.get("z", 0)), "T": int(said.get("t", 0))}
     if len(stack.axes) == 1 and stack.axes not in position:
@@ -114,7 +115,9 @@ def _plane_of(path: Path, said: dict[str, Any], stack: Stack) -> tuple[int, ...]
     inside = all(0 <= i < length for i, length in zip(index, stack.lengths, strict=True))
     left_over = any(axis not in position and length > 1 for axis, length in zip(stack.axes, stack.lengths, strict=True))
     if not inside or left_over:
-        raise LabelError(f"{path} has an outline in plane {said} that {stack.name} ({stack.axes}) does not have.")
+        raise LookupError(
+            f"an outline lies in plane {said}, which {stack.name} ({stack.axes or 'one plane'}) does not have"
+        )
     return index
 
 
@@ -136,14 +139,14 @@ def _draw(labels: NDArray[np.int64], geometry: dict[str, Any], value: int) -> No
     elif kind == "Point":
         _trace(labels, [points, points], value)
     else:
-        raise LabelError(f"an outline of the type {kind} cannot be drawn")
+        raise ValueError(f"an outline of the type {kind} cannot be drawn")
 
 
 def _fill(labels: NDArray[np.int64], rings: list[Any], value: int) -> None:
     """Fill a polygon; every ring but the first is a hole. Pixels whose centre lies inside count."""
     from skimage.draw import polygon2mask
 
-    corners = [np.asarray(ring, float)[:, :2] for ring in rings]
+    corners = [_points(ring) for ring in rings]
     low = np.maximum(np.floor(corners[0].min(0)).astype(int) - 1, 0)
     high = np.minimum(np.ceil(corners[0].max(0)).astype(int) + 1, labels.shape[::-1])
     if (high <= low).any():
@@ -163,8 +166,16 @@ def _trace(labels: NDArray[np.int64], points: list[Any], value: int) -> None:
     """Draw a line one pixel wide."""
     from skimage.draw import line
 
-    corners = np.floor(np.asarray(points, float)[:, :2]).astype(int)
+    corners = np.floor(_points(points)).astype(int)
     for (x0, y0), (x1, y1) in pairwise(corners):
         rows, columns = line(y0, x0, y1, x1)  # type: ignore[no-untyped-call]
         inside = (rows >= 0) & (rows < labels.shape[0]) & (columns >= 0) & (columns < labels.shape[1])
         labels[rows[inside], columns[inside]] = value
+
+
+def _points(said: list[Any]) -> NDArray[np.float64]:
+    """Points (n, 2) as x, y."""
+    points = np.asarray(said, float)[:, :2]
+    if not (np.abs(points) < _FARTHEST).all():
+        raise ValueError(f"a point lies at {points[~(np.abs(points) < _FARTHEST).all(1)][0]}")
+    return points

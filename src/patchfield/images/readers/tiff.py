@@ -74,7 +74,7 @@ def read_tiff(path: Path, *, as_labels: bool = False, axes: str | None = None) -
         calibration = (notes and not file.is_imagej and notes.calibration) or tiff_calibration(file)
         page = series.keyframe
         _check_readable(path, page)
-        if all(one is not None and one.parent is file for part in series.parts for one in part.pages):
+        if all(one.parent is file for one in series.pages):
             check_claim(path, series.shape, series.nbytes)
         with decoding(path):
             pixels = _pixels(path, file, series, found)
@@ -135,11 +135,10 @@ def _page_numbers(file: tifffile.TiffFile, series: Series) -> NDArray[np.intp] |
     """Which page holds what, in the shape of the leading axes; None where pages and axes do not meet."""
     page = series.keyframe
     lead = series.shape[: len(series.shape) - page.ndim]
-    pages = [one for part in series.parts for one in part.pages]
-    regular = len(pages) == int(np.prod(lead, dtype=np.int64)) and series.shape[len(lead) :] == page.shape
-    if not regular or any(one is None or one.parent is not file or not isinstance(one.index, int) for one in pages):
+    regular = len(series.pages) == int(np.prod(lead, dtype=np.int64)) and series.shape[len(lead) :] == page.shape
+    if not regular or any(one.parent is not file or not isinstance(one.index, int) for one in series.pages):
         return None
-    return np.array([one.index for one in pages if one is not None], np.intp).reshape(lead)
+    return np.array([one.index for one in series.pages], np.intp).reshape(lead)
 
 
 def _named_axes(path: Path, series: Series, pixels: Any, as_labels: bool, axes: str | None) -> str:

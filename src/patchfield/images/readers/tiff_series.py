@@ -9,6 +9,7 @@ import numpy as np
 import tifffile
 
 from patchfield.errors import ImageError
+from patchfield.images.readers.decoding import decoding
 from patchfield.images.readers.tiff_calibration import ome_images, pixels_of
 
 _SIDE_PICTURES = ("label", "macro", "thumbnail", "map", "overview", "barcode")
@@ -29,11 +30,14 @@ class Series:
     axes : str
         One letter for each axis of the whole; several parts are the first of them.
     shape : tuple of int
+    pages : sequence of TiffPage or TiffFrame
+        Of all parts, in order.
     """
 
     parts: Sequence[tifffile.TiffPageSeries]
     axes: str
     shape: tuple[int, ...]
+    pages: Sequence[tifffile.TiffPage | tifffile.TiffFrame]
 
     @property
     def keyframe(self) -> tifffile.TiffPage:
@@ -77,12 +81,11 @@ def image_series(path: Path, file: tifffile.TiffFile, found: Sequence[tifffile.T
             f"{path} holds {len(images)} images of different shapes or types ({sizes}): save the one that is meant as "
             "a file of its own."
         )
-    for series in equal:
-        _check_complete(path, file, series)
+    pages = [page for series in equal for page in _complete_pages(path, file, series)]
     if len(equal) == 1:
-        return Series(equal, str(largest.axes), tuple(largest.shape))
+        return Series(equal, str(largest.axes), tuple(largest.shape), pages)
     positions = file.is_ome or len(largest.shape) > 2
-    return Series(equal, ("R" if positions else "Q") + str(largest.axes), (len(equal), *largest.shape))
+    return Series(equal, ("R" if positions else "Q") + str(largest.axes), (len(equal), *largest.shape), pages)
 
 
 def _pixels(series: tifffile.TiffPageSeries) -> int:
@@ -112,14 +115,19 @@ def _is_level(series: tifffile.TiffPageSeries, full: tifffile.TiffPageSeries) ->
     return factor >= 1.5 and all(abs(large[axis] / factor - small[axis]) <= 2 for axis in "YX")
 
 
-def _check_complete(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    """Refuse planes that are announced but not there; tifffile would invent them."""
+def _complete_pages(
+    path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSeries
+) -> list[tifffile.TiffPage | tifffile.TiffFrame]:
+    """The pages of a series; planes that are announced but not there are refused, tifffile would invent them."""
     announced = int((file.imagej_metadata or {}).get("images", 1) or 1)
     if _pixels(series) < announced * int(np.prod(series.keyframe.shape, dtype=np.int64)):
         raise ImageError(f"{path} is cut short: it announces {announced} planes and holds fewer.")
-    missing = sum(page is None for page in series.pages)
+    with decoding(path):
+        pages = list(series.pages)
+    there = [page for page in pages if page is not None]
+    missing = len(pages) - len(there)
     if not missing:
-        return
+        return there
     absent = [name for name in _partners(file) if not (path.parent / name).is_file()]
     if absent:
         names = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
@@ -127,7 +135,7 @@ def _check_complete(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPa
             f"{path} is one file of an image that lies in several, and {names} cannot be found: put the files side by "
             "side, under the names that they were written with."
         )
-    raise ImageError(f"{path} is cut short: {missing} of its {len(series.pages)} planes are missing.")
+    raise ImageError(f"{path} is cut short: {missing} of its {len(pages)} planes are missing.")
 
 
 def _partners(file: tifffile.TiffFile) -> list[str]:
