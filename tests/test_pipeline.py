@@ -17,7 +17,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (40, 56), np.uint8)
 
 def test_weights_other_than_those_of_the_recipe_are_refused():
     recipe = extract(IMAGE, "filters", "fast").recipes[0]
-    with pytest.raises(ProbeError, match=r"other weights than 'filters'.*fingerprint other.*train again"):
+    with pytest.raises(ProbeError, match=r"other weights than those of 'filters'.*fingerprint other.*train again"):
         Extractor.load(replace(recipe, fingerprint="other"))
 
 
@@ -29,6 +29,14 @@ def test_weights_are_found_in_the_files_that_are_given(monkeypatch):
     assert extractor.backbones == (known["elsewhere.pth"],)
     with pytest.raises(ProbeError, match=r"original weights of 'gone\.pth'"):
         Extractor.load(recipe, files=["here.pth"])
+
+
+def test_only_the_file_that_moved_is_given(monkeypatch):
+    known = {name: RandomLift(fingerprint=name) for name in ("here", "elsewhere.pth")}
+    monkeypatch.setattr(patchfield.pipeline, "load_backbone", lambda name, **_: known[name])
+    recipes = [FeatureRecipe("here", fingerprint="here"), FeatureRecipe("gone.pth", fingerprint="elsewhere.pth")]
+    extractor = Extractor.load(recipes, files=["elsewhere.pth"])
+    assert extractor.backbones == (known["here"], known["elsewhere.pth"])
 
 
 def test_loading_fills_in_the_fingerprint():

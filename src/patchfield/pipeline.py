@@ -86,7 +86,10 @@ class Extractor:
         recipes = (recipes,) if isinstance(recipes, FeatureRecipe) else tuple(recipes)
         if not recipes:
             raise ProbeError("Nothing is known of how the features were made: extract the field yourself.")
-        backbones = tuple(_load(recipe, device, download, files) for recipe in recipes)
+        # Of several backbones that are joined, some may be where they always were.
+        names = [(*files, recipe.backbone) if len(recipes) > 1 else files or (recipe.backbone,) for recipe in recipes]
+        pairs = zip(recipes, names, strict=True)
+        backbones = tuple(_load(recipe, device, download, candidates) for recipe, candidates in pairs)
         known = [replace(recipe, fingerprint=b.fingerprint) for recipe, b in zip(recipes, backbones, strict=True)]
         return cls(backbones, tuple(known))
 
@@ -250,16 +253,16 @@ def _prepared(image: Image, settings: ImageSettings, plane: PlaneIndex | None) -
 
 
 def _load(
-    recipe: FeatureRecipe, device: str, download: Download | None, files: Sequence[str | PathLike[str]]
+    recipe: FeatureRecipe, device: str, download: Download | None, names: Sequence[str | PathLike[str]]
 ) -> Backbone:
     """The backbone of a recipe: the only place that makes sure that it is the one the features were made with."""
-    for name in files or (recipe.backbone,):
+    for name in names:
         wanted = recipe.fingerprint or None
         backbone = load_backbone(name, device=device, progress=download, fingerprint=wanted, **recipe.options)
         if recipe.fingerprint in ("", backbone.fingerprint):
             return backbone
-    found = " and ".join(f"'{name}'" for name in files) or f"'{recipe.backbone}'"
+    found = " and ".join(f"'{name}'" for name in names)
     raise ProbeError(
-        f"The features were made with other weights than {found} stands for here (fingerprint {recipe.fingerprint}): "
+        f"The features were made with other weights than those of {found} here (fingerprint {recipe.fingerprint}): "
         f"give the original weights of '{recipe.backbone}', or train again."
     )
