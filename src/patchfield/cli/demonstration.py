@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from patchfield.backbones import load_backbone
 from patchfield.batch.outputs import check_folder
-from patchfield.cli.pictures import Picture, as_picture, blended, overlay, sheet
 from patchfield.evaluate import mean_iou
 from patchfield.explore import PrincipalComponents
+from patchfield.explore.pictures import Picture, as_picture, blended, overlay, sheet
 from patchfield.field import FeatureField
 from patchfield.images import model_image, write_image, write_labels, write_map, write_rgb
 from patchfield.pipeline import Download, Progress, extract

@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from patchfield.atomic import atomic_path
 from patchfield.backbones.base import Backbone
 from patchfield.errors import PatchfieldError
 from patchfield.evaluate.micrographs.labelled import LabelledSet, labels_of
 from patchfield.explore import PrincipalComponents
+from patchfield.explore.pictures import Picture, as_picture, sheet
 from patchfield.images import model_image, read_image
 from patchfield.pipeline import extract
 
-_PANEL, _GAP, _TITLE = 320, 8, 20
-"""Longest side of a panel, space between panels and height of their titles, in pixels."""
+_PANEL = 320
+"""Longest side of a panel in pixels."""
 
 Curves = dict[str, tuple[list[float], list[float]]]
 """Names of numbers in a training log to their steps and values."""
@@ -144,23 +145,9 @@ def _pca_picture(backbones: Mapping[str, Backbone], labelled: LabelledSet, path:
         field = extract(micrograph, backbone, sampling)
         panels[f"PCA, {name}"] = PrincipalComponents.fit(field).rgb(field)
     with atomic_path(path) as temporary:
-        _side_by_side({title: _shrunk(panel) for title, panel in panels.items()}).save(temporary)
+        shown_together = sheet({title: _shrunk(panel) for title, panel in panels.items()}, columns=len(panels))
+        Image.fromarray(shown_together).save(temporary)
     return path
-
-
-def _side_by_side(panels: Mapping[str, Image.Image]) -> Image.Image:
-    """Panels of one size in a row on white, each below its title."""
-    first = next(iter(panels.values()))
-    width, height = first.width + _GAP, first.height + _TITLE + _GAP
-    whole = Image.new("RGB", (len(panels) * width + _GAP, height + _GAP), "white")
-    draw, font = ImageDraw.Draw(whole), ImageFont.load_default(12)
-    for index, (title, panel) in enumerate(panels.items()):
-        left = _GAP + index * width
-        while len(title) > 1 and font.getlength(title) > first.width:
-            title = title.removesuffix("…")[:-1] + "…"
-        draw.text((left, _GAP // 2), title, "black", font)
-        whole.paste(panel, (left, _TITLE + _GAP // 2))
-    return whole
 
 
 def _coloured(labels: NDArray[Any]) -> NDArray[np.float32]:
@@ -172,9 +159,8 @@ def _coloured(labels: NDArray[Any]) -> NDArray[np.float32]:
     return colours[np.searchsorted(values, labels)]
 
 
-def _shrunk(panel: NDArray[np.float32]) -> Image.Image:
-    """A picture (H, W, 1 or 3) of values 0 to 1, at most as large as a panel."""
-    colours = np.broadcast_to(np.clip(panel, 0, 1), (*panel.shape[:2], 3))
-    picture = Image.fromarray((colours * 255).astype(np.uint8))
+def _shrunk(panel: NDArray[np.float32]) -> Picture:
+    """Values 0 to 1 as a picture that is at most as large as a panel."""
+    picture = Image.fromarray(as_picture(panel))
     picture.thumbnail((_PANEL, _PANEL))
-    return picture
+    return np.asarray(picture)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from patchfield.cli.pictures import as_picture, blended, overlay, sheet
+from patchfield.explore.pictures import as_picture, blended, overlay, sheet
 
 COLORS = {1: "#ff0000", 2: "#0000ff"}
 

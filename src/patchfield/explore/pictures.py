@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw, ImageFont
+from skimage.color import label2rgb
 
 Picture = NDArray[np.uint8]
 """An (H, W, 3) uint8 array."""
@@ -32,13 +33,20 @@ def overlay(picture: Picture, labels: NDArray[np.integer], colors: Mapping[int, 
     colors : dict of label value to "#rrggbb"
     opacity : float
         0 leaves the picture as it is, 1 paints over it.
+
+    Examples
+    --------
+    >>> overlay(np.zeros((1, 2, 3), np.uint8), np.array([[0, 3]]), {3: "#ff8000"}, opacity=1).tolist()
+    [[[0, 0, 0], [255, 128, 0]]]
     """
-    tinted = picture.copy()
-    for value, color in colors.items():
-        inside = labels == value
-        mixed = (1 - opacity) * picture[inside] + opacity * np.array(ImageColor.getrgb(color))
-        tinted[inside] = np.round(mixed).astype(np.uint8)
-    return tinted
+    shown = np.where(np.isin(labels, list(colors)), labels, 0)
+    rgb = [np.array(ImageColor.getrgb(colors[value])) / 255 for value in np.unique(shown[shown != 0]).tolist()]
+    if not rgb:
+        return picture.copy()
+    tinted = label2rgb(  # type: ignore[no-untyped-call]
+        shown, picture, rgb, alpha=opacity, bg_label=0, bg_color=None, saturation=1
+    )
+    return as_picture(tinted)
 
 
 def blended(probabilities: NDArray[np.floating], colors: Sequence[str]) -> Picture:
@@ -49,14 +57,34 @@ def blended(probabilities: NDArray[np.floating], colors: Sequence[str]) -> Pictu
     probabilities : ndarray (K, H, W)
         Adding up to 1 at every pixel.
     colors : sequence of K "#rrggbb"
+
+    Examples
+    --------
+    >>> blended(np.array([[[1.0]], [[0.0]]]), ["#102030", "#ffffff"]).tolist()
+    [[[16, 32, 48]]]
     """
     palette = np.array([ImageColor.getrgb(color) for color in colors], np.float32)
     mixed = np.einsum("khw,kc->hwc", probabilities.astype(np.float32), palette)
-    return np.round(np.clip(mixed, 0, 255)).astype(np.uint8)
+    picture: Picture = np.round(np.clip(mixed, 0, 255)).astype(np.uint8)
+    return picture
 
 
 def sheet(pictures: Mapping[str, Picture], columns: int = 3, gap: int = 12) -> Picture:
-    """Pictures of one size side by side, each with its caption above it."""
+    """Pictures of one size side by side, each with its caption above it.
+
+    Parameters
+    ----------
+    pictures : dict of caption to (H, W, 3) uint8 array
+    columns : int
+        Pictures in a row.
+    gap : int
+        Pixels between pictures.
+
+    Examples
+    --------
+    >>> sheet({"before": np.zeros((60, 80, 3), np.uint8), "after": np.zeros((60, 80, 3), np.uint8)}).shape
+    (114, 196, 3)
+    """
     height, width = next(iter(pictures.values())).shape[:2]
     caption = max(18, width // 20)
     font = ImageFont.load_default(caption)
