@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from patchfield.backbones import export_checkpoint, random_vit
+from patchfield.field import FeatureRecipe
 from patchfield.napari.app import open_window
 from patchfield.napari.layers import Role
-from patchfield.napari.segment.features import FeatureSpec
 from patchfield.napari.session.status import State
 
 PATIENCE = 300
@@ -74,7 +74,7 @@ def measure(megapixels: float) -> tuple[dict[str, np.ndarray], list[float]]:
         vit = random_vit()
         path = Path(folder) / "random-vit-s.safetensors"
         export_checkpoint(path, vit.transformer.vit.state_dict(), vit.spec)
-        controller.make_features(FeatureSpec(str(path), "balanced"))
+        controller.make_features(FeatureRecipe(str(path)))
         run_until(lambda: False, 1)
         ticks.take()
         alone = viewer.add_labels(np.zeros((1024, 1024), np.uint8))
@@ -100,8 +100,8 @@ def measure(megapixels: float) -> tuple[dict[str, np.ndarray], list[float]]:
             run_until(lambda: False, 0.3)
         gaps["painting, segmentation live"] = ticks.take()
         for role in (Role.PCA, Role.CLUSTERS):
-            panel.explorer.begin(role)
-            run_until(lambda: not panel.explorer.busy)
+            panel.controller.explorer.begin(role)
+            run_until(lambda: not panel.controller.explorer.busy)
             gaps[f"computing {role.value}"] = ticks.take()
     viewer.close()
     return gaps, latencies

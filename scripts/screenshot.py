@@ -72,9 +72,9 @@ def main() -> None:
     panel.controller.show(Show.UNCERTAINTY)
     wait_until(lambda: is_settled(panel))
     take("uncertainty")
-    panel.look.expand(animate=False)
-    panel.explorer.begin(Role.PCA)
-    wait_until(lambda: not panel.explorer.busy)
+    panel.explore.expand(animate=False)
+    panel.controller.explorer.begin(Role.PCA)
+    wait_until(lambda: not panel.controller.explorer.busy)
     take("pca")
     viewer.close()
 

@@ -60,7 +60,7 @@ def main() -> None:
         panel.adapt.steps.setValue(STEPS)
         panel.adapt.batch.setValue(BATCH)
         panel.adapt.begin.click()
-        adapting = panel.adapting
+        adapting = panel.controller.adapting
 
         def is_under_way() -> bool:
             progress = adapting.status.progress

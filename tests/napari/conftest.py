@@ -41,6 +41,10 @@ class SteppedRunner:
     def later(self, call: Callable[[], None]) -> None:
         self._calls.append(call)
 
+    def close(self) -> None:
+        for job, _ in self._jobs:
+            job.cancel()
+
     @property
     def running(self) -> int:
         return len(self._jobs)

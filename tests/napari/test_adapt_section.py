@@ -31,7 +31,7 @@ def panel(make_napari_viewer, two_phases):
     viewer.add_image(two_phases(240, 240), name="steel")
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN)
     yield panel
-    panel.close_jobs()
+    panel.controller.close()
 
 
 def press(panel: PatchfieldPanel, qtbot) -> None:
@@ -44,15 +44,15 @@ def press(panel: PatchfieldPanel, qtbot) -> None:
 def test_a_backbone_is_adapted_listed_and_used(panel, qtbot):
     section, card = panel.adapt, panel.adapt.card
     assert section.start.currentData() == "tiny"
-    selected = panel.controller.features.spec.backbone
+    selected = panel.controller.features.recipe.backbone
     assert section.why.text() == f"'{selected}' cannot be adapted: a vision transformer is needed, such as tiny."
     assert section.name.text() == "steel-adapted"
     assert card.isHidden()
     press(panel, qtbot)
     assert section.form.isHidden()
     assert card.button.text() == "Stop"
-    qtbot.waitUntil(lambda: not panel.adapting.status.is_busy, timeout=PATIENCE)
-    assert panel.adapting.status.phase is Phase.FINISHED, panel.adapting.status.sentence
+    qtbot.waitUntil(lambda: not panel.controller.adapting.status.is_busy, timeout=PATIENCE)
+    assert panel.controller.adapting.status.phase is Phase.FINISHED, panel.adapting.status.sentence
     assert section.text() == "Adapt model · ready"
     assert section.name.text() == "steel-adapted-2"
     assert section.start.currentData() == "tiny"
@@ -67,9 +67,9 @@ def test_a_backbone_is_adapted_listed_and_used(panel, qtbot):
 
 def test_closing_the_panel_ends_the_process(panel, qtbot):
     press(panel, qtbot)
-    run = panel.adapting.run
+    run = panel.controller.adapting.run
     qtbot.waitUntil(lambda: run.is_at_work, timeout=PATIENCE)
-    panel.close_jobs()
+    panel.controller.close()
     qtbot.waitUntil(lambda: not run.is_at_work, timeout=PATIENCE)
     assert not run.is_finished
 
@@ -80,7 +80,7 @@ def test_images_can_be_all_that_are_open_or_a_folder(panel, two_phases, tmp_path
     offered = [section.images.itemText(place) for place in range(section.images.count())]
     assert offered == ["the current image", "all 2 open images", "Choose a folder…"]
     section.images.setCurrentIndex(1)
-    assert [source.name for source in section.chosen_images()] == ["other", "steel"]
+    assert [source.title for source in section.chosen_images()] == ["other", "steel"]
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "alloys"))
     section.images.setCurrentIndex(2)
     section.images.activated.emit(2)

@@ -17,7 +17,7 @@ from patchfield.napari.adapt.run import TrainingRun, runs_folder
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers.export import file_of, write_layer
-from patchfield.napari.layers.stack import ImageSource
+from patchfield.napari.layers.stack import LayerStack
 from patchfield.runs.extra import NEEDED
 
 STEPS = 12
@@ -75,7 +75,7 @@ def order(two_phases, controller, tmp_path):
 
 
 def another_session() -> Adapting:
-    return Adapting(Controller(ViewerModel(), InlineRunner()))
+    return Controller(ViewerModel(), InlineRunner()).adapting
 
 
 def logged_steps(run: TrainingRun) -> list[int]:
@@ -84,7 +84,7 @@ def logged_steps(run: TrainingRun) -> list[int]:
 
 def test_a_run_is_stopped_resumed_in_a_later_session_and_used(controller, order, tmp_path, monkeypatch):
     monkeypatch.setattr("patchfield.napari.adapt.adapting.POLL", 0.05)
-    adapting = Adapting(controller)
+    adapting = controller.adapting
     seen = []
 
     def watch():
@@ -131,7 +131,7 @@ def test_a_run_is_stopped_resumed_in_a_later_session_and_used(controller, order,
 
 
 def test_why_a_process_failed_is_one_sentence(controller, order):
-    adapting = Adapting(controller)
+    adapting = controller.adapting
     adapting.start(order(options={**SMALL, "crops.global_size": 224}))
     assert adapting.status.phase is Phase.FAILED
     assert adapting.status.sentence.startswith("None of 2 image(s) can be used; the first: ")
@@ -154,7 +154,7 @@ def test_why_a_process_failed_is_one_sentence(controller, order):
     ],
 )
 def test_what_cannot_be_done_is_refused_at_once(controller, order, changes, sentence, weights):
-    adapting = Adapting(controller)
+    adapting = controller.adapting
     adapting.start(order(**changes))
     assert adapting.status.phase is Phase.FAILED
     assert adapting.status.sentence.startswith(sentence)
@@ -163,7 +163,7 @@ def test_what_cannot_be_done_is_refused_at_once(controller, order, changes, sent
 
 def test_what_is_not_installed_is_named_with_the_command_that_installs_it(controller, order, monkeypatch):
     monkeypatch.setitem(NEEDED, "tensorboard", "no_such_module")
-    adapting = Adapting(controller)
+    adapting = controller.adapting
     adapting.start(order())
     assert "needs tensorboard: install with pip install 'napari-patchfield[training]'" in adapting.status.sentence
 
@@ -174,7 +174,7 @@ def test_a_backbone_that_is_not_here_is_downloaded_first(controller, order, monk
         raise BackboneError("The network is gone.")
 
     monkeypatch.setattr("patchfield.napari.adapt.adapting.fetch", fetch)
-    adapting = Adapting(controller)
+    adapting = controller.adapting
     sentences = []
     adapting.changed.connect(lambda: sentences.append(adapting.status.sentence))
     adapting.start(order(init="neco-small"))
@@ -184,7 +184,7 @@ def test_a_backbone_that_is_not_here_is_downloaded_first(controller, order, monk
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(controller, order, tmp_path):
     (tmp_path / "file").touch()
-    adapting = Adapting(controller)
+    adapting = controller.adapting
     adapting.start(order(root=tmp_path / "file"))
     assert adapting.status.phase is Phase.FAILED
     assert "folder cannot be used" in adapting.status.sentence
@@ -194,7 +194,7 @@ def test_other_peoples_folders_are_left_alone(controller, order, weights):
     theirs = weights / "runs" / "mine" / "notes.txt"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("ours")
-    adapting = Adapting(controller)
+    adapting = controller.adapting
     adapting.start(order())
     assert "holds other files" in adapting.status.sentence
     assert [path.name for path in theirs.parent.iterdir()] == ["notes.txt"]
@@ -220,19 +220,19 @@ def test_names_and_starts_that_are_offered(weights):
 )
 def test_a_layer_is_written_as_the_model_sees_it(pixels, tmp_path):
     layer = ViewerModel().add_image(pixels, rgb=pixels.shape[-1] == 4)
-    source = ImageSource(layer)
+    source = LayerStack.from_layer(layer)
     assert file_of(source) is None
     planes = list(write_layer(source, tmp_path / "layer.tif"))
     read = read_image(tmp_path / "layer.tif")
     assert planes == list(range(1, read.planes + 1))
     for number, index in enumerate(source.indices()):
-        np.testing.assert_allclose(
-            model_image(read, plane=read.at(number).index).whole(), source.seen(index).whole(), atol=0.01
-        )
+        shown = model_image(source, source.settings, index)
+        written = model_image(read, plane=read.at(number).index)
+        np.testing.assert_allclose(written.whole(), shown.whole(), atol=0.01)
 
 
 def test_nothing_is_left_of_a_layer_that_was_given_up(tmp_path):
-    writing = write_layer(ImageSource(ViewerModel().add_image(np.ones((3, 40, 50)))), tmp_path / "layer.tif")
+    writing = write_layer(LayerStack.from_layer(ViewerModel().add_image(np.ones((3, 40, 50)))), tmp_path / "layer.tif")
     next(writing)
     writing.close()
     assert list(tmp_path.glob("*.tif")) == []

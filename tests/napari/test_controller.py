@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from patchfield.field import FeatureRecipe
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import Role, roles
-from patchfield.napari.segment.features import FeatureSpec
-from patchfield.napari.segment.updates import Show
 from patchfield.napari.session.status import State
+from patchfield.napari.session.view import Show
 
 
 def segmentation(controller: Controller) -> np.ndarray:
@@ -72,18 +72,21 @@ def test_two_classes_make_a_segmentation(controller, viewer, two_phases, stroke)
     assert [entry.pixels for entry in controller.classes] == [64, 64]
 
 
-@pytest.mark.parametrize("tool", ["brush", "fill", "polygon"])
-def test_the_segmentation_follows_every_tool(painted, tool):
+@pytest.mark.parametrize(
+    ("tool", "pixels"), [("brush", (64 + 21, 64)), ("fill", (64, 0, 64)), ("polygon", (64 + 61, 64))]
+)
+def test_the_segmentation_follows_every_tool(painted, tool, pixels):
     labels = painted.current.labels
-    before = painted.live.seconds
+    before = painted.live.probe
     if tool == "brush":
         labels.paint((20, 20), 1)
     elif tool == "fill":
         labels.fill((48, 62), 3)
     else:
         labels.paint_polygon([[5, 5], [5, 15], [15, 10]], 1)
-    assert painted.live.seconds != before, "it was computed anew"
-    assert painted.classes.painted == (3 if tool == "fill" else 2) - (tool == "fill"), "what was painted is counted"
+    assert painted.live.probe is not before, "it was learned anew"
+    assert tuple(entry.pixels for entry in painted.classes) == pixels
+    assert sum(painted.live.probe.training.pixels.values()) == sum(pixels)
 
 
 def test_undo_and_redo_take_the_segmentation_along(painted):
@@ -152,10 +155,10 @@ def test_a_hidden_segmentation_stays_hidden_while_painting_goes_on(painted, stro
 
 
 def test_strokes_and_segmentation_share_the_colours_of_the_classes(painted):
-    painted.classes.change(2, color="#ff0000")
+    painted.classes.recolor(2, "#ff0000")
     for role in (Role.LABELS, Role.SEGMENTATION):
         np.testing.assert_allclose(painted.current.result(role).get_color(2), [1, 0, 0, 1])
-    painted.classes.change(2, visible=False)
+    painted.classes.set_visible(2, False)
     assert painted.current.result(Role.SEGMENTATION).get_color(2)[3] == 0
     assert painted.current.result(Role.LABELS).get_color(2)[3] == 1
 
@@ -167,7 +170,7 @@ def test_a_new_label_value_becomes_a_class_before_it_is_painted(painted):
 
 
 def test_removing_a_class_erases_its_strokes_and_undo_brings_it_back(painted):
-    painted.classes.change(2, name="pore")
+    painted.classes.rename(2, "pore")
     painted.remove_class(2)
     assert painted.classes.values == (1,)
     assert not (painted.current.labels.data == 2).any()
@@ -243,7 +246,7 @@ def test_layers_of_others_are_never_touched(controller, viewer, two_phases, pain
     theirs.events.name.connect(lambda _: heard.append(True))
     viewer.add_image(two_phases(), name="steel")
     paint_both(controller)
-    controller.classes.change(1, color="#00ff00")
+    controller.classes.recolor(1, "#00ff00")
     controller.close()
     theirs.name = "mine"
     assert heard, "their listeners are still there"
@@ -258,7 +261,7 @@ def test_two_viewers_do_not_know_of_each_other(two_phases, paint_both):
         controller.viewer.add_image(two_phases(), name="steel")
     first, second = controllers
     paint_both(first)
-    first.classes.change(1, name="ferrite")
+    first.classes.rename(1, "ferrite")
     assert first.status.state is State.LIVE
     assert second.status.state is State.NEED_CLASSES
     assert second.classes[1].name == "background"
@@ -280,7 +283,8 @@ def segmentation_of(viewer: ViewerModel) -> np.ndarray:
 
 
 def test_opening_again_goes_on_where_it_was_left(painted, viewer):
-    painted.classes.change(2, name="pore", color="#123456")
+    painted.classes.rename(2, "pore")
+    painted.classes.recolor(2, "#123456")
     labels = painted.current.labels
     painted.close()
     again = Controller(viewer, InlineRunner())
@@ -290,8 +294,8 @@ def test_opening_again_goes_on_where_it_was_left(painted, viewer):
     assert [entry.pixels for entry in again.classes] == [64, 64]
 
 
-def test_the_first_look_already_segments_and_later_ones_refine(viewer, two_phases, paint_both, stepped):
-    controller = Controller(viewer, stepped, FeatureSpec("filters", "balanced"))
+def test_the_first_view_already_segments_and_later_ones_refine(viewer, two_phases, paint_both, stepped):
+    controller = Controller(viewer, stepped, FeatureRecipe("filters", "balanced"))
     states = []
     controller.status_changed.connect(lambda status: states.append(status.state))
     viewer.add_image(two_phases(300, 300))
@@ -315,20 +319,20 @@ def test_features_can_be_stopped_and_resumed(viewer, two_phases, stepped):
     assert controller.status.state is State.NEED_CLASSES
 
 
-def test_what_goes_wrong_is_told_and_can_be_tried_again(viewer, two_phases):
-    told = []
-    controller = Controller(viewer, InlineRunner(), FeatureSpec("no-such-backbone", "fast"), told.append)
+def test_what_goes_wrong_is_reported_and_can_be_tried_again(viewer, two_phases):
+    reported = []
+    controller = Controller(viewer, InlineRunner(), FeatureRecipe("no-such-backbone", "fast"), reported.append)
     viewer.add_image(two_phases())
-    assert "no-such-backbone" in str(told[0])
+    assert "no-such-backbone" in str(reported[0])
     assert controller.status.state is State.STOPPED
     assert "no-such-backbone" in controller.status.sentence
-    controller.make_features(FeatureSpec("filters", "fast"))
+    controller.make_features(FeatureRecipe("filters", "fast"))
     assert controller.status.state is State.NEED_CLASSES
 
 
 def test_other_features_make_another_probe_of_the_same_strokes(painted):
     before = painted.live.probe
-    painted.make_features(FeatureSpec("filters", "fast"))
+    painted.make_features(FeatureRecipe("filters", "fast"))
     assert painted.live.probe is not before
     assert painted.live.probe.recipes[0].sampling == "fast"
     assert is_right(painted)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from patchfield.errors import LabelError
+from patchfield.errors import LabelError, ProbeError
 from patchfield.images import read_labels
 from patchfield.napari.files import Files
 from patchfield.napari.layers import Role
@@ -44,12 +44,12 @@ def test_labels_of_a_file_are_learned_from_and_cannot_be_undone_into(painted, tm
 
 def test_labels_of_another_image_are_refused(painted, tmp_path):
     tifffile.imwrite(tmp_path / "other.tif", np.ones((10, 10), np.uint8))
-    with pytest.raises(Exception, match="choose the labels that were painted on this image"):
+    with pytest.raises(Exception, match="give the labels that were painted on this image"):
         Files(painted).load_labels(tmp_path / "other.tif")
 
 
 def test_nothing_painted_is_nothing_to_save(controller, tmp_path):
-    with pytest.raises(LabelError, match="no probe yet"):
+    with pytest.raises(ProbeError, match="no probe yet"):
         Files(controller).save_probe(tmp_path / "empty.probe")
     with pytest.raises(LabelError, match="no image"):
         Files(controller).save_labels(tmp_path / "labels.tif")

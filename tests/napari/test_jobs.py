@@ -3,7 +3,7 @@ import warnings
 
 import pytest
 
-from patchfield.napari.jobs import InlineRunner, Job, Slot, ThreadRunner, reports
+from patchfield.napari.jobs import InlineRunner, Job, Reported, Returned, Slot, ThreadRunner, reports
 
 
 class Mailbox:
@@ -126,7 +126,7 @@ def test_reports_of_a_call_become_steps():
         report(2)
         return "done"
 
-    assert list(reports(call)) == [("report", 1), ("report", 2), ("result", "done")]
+    assert list(reports(call)) == [Reported(1), Reported(2), Returned("done")]
 
 
 def test_errors_of_a_reporting_call_come_out():
@@ -135,44 +135,73 @@ def test_errors_of_a_reporting_call_come_out():
         raise OSError("disk full")
 
     steps = reports(call)
-    assert next(steps) == ("report", 1)
+    assert next(steps) == Reported(1)
     with pytest.raises(OSError, match="disk full"):
         next(steps)
 
 
 def test_nobody_waiting_ends_a_reporting_call():
-    ended, go_on = threading.Event(), threading.Event()
+    ended = threading.Event()
 
     def call(report):
         try:
-            report(0)
-            go_on.wait(10)
-            report(1)
+            while True:
+                report(0)
         finally:
             ended.set()
 
     steps = reports(call)
     next(steps)
     steps.close()
-    go_on.set()
-    assert ended.wait(10)
+    assert ended.is_set(), "its thread has ended, too"
 
 
-def test_warnings_inside_a_job_go_to_the_log_not_to_the_user(caplog):
-    shown = []
-
+def _warning_job(ended):
     def work():
         warnings.warn("deprecated somewhere below", FutureWarning, stacklevel=1)
         yield 1
 
-    mailbox, ended = Mailbox(), []
+    job = Job(work)
+    job.then(lambda: ended.append(True))
+    return job
+
+
+def test_warnings_inside_a_job_go_to_the_log_while_the_panel_is_open_and_only_these(caplog):
+    shown, ended, mailbox = [], [], Mailbox()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = lambda *warning, **_: shown.append(str(warning[0]))
-        job = Job(work)
-        job.then(lambda: ended.append(True))
-        ThreadRunner(mailbox.post).start(job)
+        warnings.showwarning = napari_s = lambda *warning, **_: shown.append(str(warning[0]))
+        first, second = ThreadRunner(mailbox.post), ThreadRunner(mailbox.post)
+        first.close()
+        second.start(_warning_job(ended))
         mailbox.deliver_until(lambda: ended)
         warnings.warn("meant for the user", UserWarning, stacklevel=1)
+        assert shown == ["meant for the user"]
+        second.close()
+        lone = ThreadRunner(mailbox.post)
+        lone.close()
+        warnings.warn("once more", UserWarning, stacklevel=1)
+        assert shown == ["meant for the user", "once more"]
+        warnings.showwarning = napari_s
+        ThreadRunner(mailbox.post).close()
+        assert warnings.showwarning is napari_s, "what was there is there again"
     assert "deprecated somewhere below" in caplog.text
-    assert shown == ["meant for the user"]
+
+
+def test_a_closed_runner_ends_its_jobs_and_starts_none():
+    mailbox, seen, ended = Mailbox(), [], threading.Event()
+
+    def work():
+        try:
+            while True:
+                yield 1
+        finally:
+            ended.set()
+
+    runner = ThreadRunner(mailbox.post)
+    runner.start(Job(work))
+    mailbox.deliver_until(lambda: not mailbox.calls)
+    runner.close()
+    assert ended.wait(10)
+    runner.start(Job(counting([1]), seen.append))
+    assert seen == []

@@ -5,8 +5,8 @@ import pytest
 
 from patchfield.napari.controller import Controller
 from patchfield.napari.layers import Role
-from patchfield.napari.layers.stack import Plane
-from patchfield.napari.segment.updates import Show
+from patchfield.napari.session.planes import Plane
+from patchfield.napari.session.view import Show
 
 PLANES = 4
 
@@ -104,9 +104,9 @@ def test_leafing_on_ends_the_plane_that_is_not_wanted_any_more(viewer, stack, st
 
 def test_channels_of_the_first_axis_leave_flat_labels(controller, stack, paint_both):
     controller.viewer.add_image(stack, name="channels")
-    choices = controller.annotations.channel_choices()
-    controller.annotations.view(channels=(choices[2],))
-    assert controller.current.source.planes == ()
+    controller.annotations.set_axes("CYX")
+    controller.annotations.set_channels((2,))
+    assert controller.current.source.lengths == ()
     assert controller.current.labels.data.shape == (96, 96)
     paint_both(controller)
     assert controller.current.result(Role.SEGMENTATION).data.shape == (96, 96)

@@ -12,8 +12,8 @@ from qtpy.QtTest import QTest
 from patchfield.backbones import RECOMMENDED
 from patchfield.napari.layers import Role, roles
 from patchfield.napari.plugin import PLUGIN
-from patchfield.napari.segment.updates import Show
 from patchfield.napari.session.status import State
+from patchfield.napari.session.view import Show
 
 pytestmark = pytest.mark.gui
 
@@ -35,7 +35,7 @@ def open_panel(make_napari_viewer, qtbot):
 
     yield open_one
     for panel in panels:
-        panel.close_jobs()
+        panel.controller.close()
     qtbot.waitUntil(lambda: not workers(), timeout=PATIENCE)
 
 
@@ -153,7 +153,7 @@ def test_results_are_chosen_and_faded_in_the_panel(open_panel, settle, two_phase
     settle(panel)
     panel.segment.opacity.setValue(80)
     assert panel.controller.current.result(Role.SEGMENTATION).opacity == pytest.approx(0.8)
-    qtbot.mouseClick(panel.segment.buttons.button(list(Show).index(Show.UNCERTAINTY)), Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.segment.buttons[Show.UNCERTAINTY], Qt.MouseButton.LeftButton)
     settle(panel)
     assert panel.controller.current.result(Role.UNCERTAINTY).visible
     assert not panel.controller.current.result(Role.SEGMENTATION).visible
@@ -166,7 +166,7 @@ def test_another_detail_is_computed_and_its_cost_shown(open_panel, settle, two_p
     panel.features.detail.setCurrentIndex(fast)
     panel.features.detail.activated.emit(fast)
     settle(panel, State.NEED_CLASSES)
-    assert panel.controller.features.spec.sampling == "fast"
+    assert panel.controller.features.recipe.sampling == "fast"
     assert "1 view · CPU" in panel.features.cost.text()
 
 
@@ -200,7 +200,7 @@ def test_two_windows_at_once(open_panel, settle, two_phases, paint_both):
     settle(first)
     settle(second, State.NEED_CLASSES)
     assert not second.controller.current.labels.data.any()
-    first.controller.classes.change(1, name="ferrite")
+    first.controller.classes.rename(1, "ferrite")
     assert second.classes.shown[0].name.text() == "background"
 
 
@@ -208,7 +208,7 @@ def test_refused_input_becomes_a_notification(open_panel, two_phases, tmp_path):
     _, panel = open_panel(two_phases())
     (tmp_path / "broken.probe").write_bytes(b"no probe")
     before = len(notification_manager.records)
-    panel.files.load_probe(tmp_path / "broken.probe")
+    panel.controller.files.load_probe(tmp_path / "broken.probe")
     QTest.qWait(300)
     (notification,) = notification_manager.records[before:]
     assert "broken.probe" in notification.message
@@ -218,10 +218,10 @@ def test_a_probe_that_is_dropped_on_napari_is_loaded(open_panel, settle, two_pha
     viewer, panel = open_panel(two_phases())
     paint_both(panel.controller)
     settle(panel)
-    panel.controller.classes.change(2, name="pore")
-    panel.files.save_probe(tmp_path / "steel.probe")
+    panel.controller.classes.rename(2, "pore")
+    panel.controller.files.save_probe(tmp_path / "steel.probe")
     panel.controller.current.labels.undo()
-    panel.controller.classes.change(2, name="else")
+    panel.controller.classes.rename(2, "else")
     settle(panel, State.NEED_CLASSES)
     count = len(viewer.layers)
     viewer.open(tmp_path / "steel.probe", plugin=PLUGIN)
@@ -230,12 +230,12 @@ def test_a_probe_that_is_dropped_on_napari_is_loaded(open_panel, settle, two_pha
     assert len(viewer.layers) == count
 
 
-def test_the_download_is_offered_beside_what_is_embedded_until_it_is_here(open_panel, monkeypatch, tmp_path):
+def test_the_download_is_offered_beside_what_is_embedded_until_it_is_here(open_panel, monkeypatch):
     _, panel = open_panel()
     section = panel.features
     assert section.download.text().startswith(f"Download {RECOMMENDED} (")
     assert not section.download.isHidden()
     monkeypatch.setattr("patchfield.napari.segment.choices.is_here", lambda weight: True)
-    section.show_spec()
+    section.show_recipe()
     assert section.download.isHidden()
     assert section.gain.isHidden()

@@ -8,8 +8,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
-"""Colours that colour-blind readers can tell apart, too: Paul Tol's "bright" scheme (SRON/EPS/TN/09-002)."""
+PALETTE = (
+    *("#4aa8ff", "#ffb000", "#2ee6a6", "#ff5c8a", "#b58cff"),
+    *("#f4f06a", "#ff7a33", "#5be0ee", "#c6e86b", "#e08bd8"),
+)
+"""Colours that keep apart on grey micrographs, also for colour-blind eyes in the first four."""
 
 _GOLDEN = 0.618033988749895
 """Steps of this part of the colour circle never come close to one another."""
@@ -47,8 +50,8 @@ def default_color(value: int) -> str:
 
     Examples
     --------
-    >>> default_color(1), default_color(8) != default_color(9)
-    ('#4477aa', True)
+    >>> default_color(1), default_color(11) != default_color(12)
+    ('#4aa8ff', True)
     """
     if 1 <= value <= len(PALETTE):
         return PALETTE[value - 1]

@@ -12,7 +12,18 @@ from patchfield.samples import endless, load_sample
 
 PLUGIN = "napari-patchfield"
 NO_LAYERS = [(None,)]
-"""How napari is told that a file was read and adds no layer."""
+"""How napari learns that a file was read and adds no layer."""
+
+LayerData = list[tuple[Any, dict[str, Any], str]]
+
+
+def __getattr__(name: str) -> type:
+    """The panel, imported when it is asked for: it brings PyTorch, and the samples do without."""
+    if name == "PatchfieldPanel":
+        from patchfield.napari._qt.panel import PatchfieldPanel
+
+        return PatchfieldPanel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def probe_reader(path: str | list[str]) -> Callable[[Any], list[tuple[None]]] | None:
@@ -24,16 +35,19 @@ def _load(path: str) -> list[tuple[None]]:
     viewer = napari.current_viewer()
     if viewer is None:
         raise ProbeError(f"{path} is a probe, which needs a napari window: in scripts use LinearProbe.load.")
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN)
-    panel.files.load_probe(path)
+    _, docked = viewer.window.add_plugin_dock_widget(PLUGIN)
+    docked.controller.files.load_probe(path)
     return NO_LAYERS
 
 
-LayerData = list[tuple[Any, dict[str, Any], str]]
-
-
 def layer_data(name: str) -> LayerData:
-    """A sample as napari adds it."""
+    """A sample as napari adds it.
+
+    Raises
+    ------
+    ImageError
+        When there is no such sample.
+    """
     sample = load_sample(name)
     rgb = sample.image.ndim == 3 and sample.planes == 1
     return [(sample.image, {"name": sample.name, "rgb": rgb}, "image")]
@@ -60,7 +74,7 @@ def foam() -> LayerData:
 
 
 def microstructure() -> LayerData:
-    """Another one each time; the layer's name tells its number."""
+    """A different one each time; the layer's name tells its number."""
     return layer_data(f"{endless.NAME}-{secrets.randbelow(10**6)}")
 
 

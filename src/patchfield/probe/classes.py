@@ -5,9 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from patchfield.errors import ProbeError
-
-PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
-"""Colours that colour-blind readers can tell apart, too: Paul Tol's "bright" scheme (SRON/EPS/TN/09-002)."""
+from patchfield.images.colors import default_color
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class ClassInfo:
 
     Examples
     --------
-    >>> ClassInfo("pore", "#4477aa").name
+    >>> ClassInfo("pore", "#4aa8ff").name
     'pore'
     """
 
@@ -43,7 +41,7 @@ class ClassInfo:
     @classmethod
     def default(cls, value: int) -> "ClassInfo":
         """ "class 3", in the third colour of the palette."""
-        return cls(f"class {value}", PALETTE[(value - 1) % len(PALETTE)])
+        return cls(f"class {value}", default_color(value))
 
 
 def complete_classes(

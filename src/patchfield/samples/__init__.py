@@ -18,7 +18,7 @@ _ENTRIES = (
     SampleEntry("fibres", "Fibre composite with pores (generated)", generated.fibres),
     SampleEntry("nuclei", "Fluorescent nuclei, 16-bit (generated)", generated.nuclei),
     SampleEntry("foam", "Tomogram of a foam, 8 slices, 16-bit (generated)", generated.foam),
-    SampleEntry(endless.NAME, "Random microstructure, each one another (generated)", endless.microstructure),
+    SampleEntry(endless.NAME, "Random microstructure, a different one each time (generated)", endless.microstructure),
     SampleEntry("cell", "Floating cell, phase image (scikit-image)", bundled.floating_cell),
     SampleEntry("glands", "Stained glands, RGB histology (scikit-image)", bundled.stained_glands),
 )

@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from patchfield.errors import FieldError
-from patchfield.napari.explore.explorer import Explorer
 from patchfield.napari.layers import Role
 from patchfield.napari.layers.roles import RESULT_ROLES
 
 
-@pytest.mark.parametrize("look", [Role.PCA, Role.CLUSTERS])
-def test_a_look_takes_the_place_of_the_segmentation_and_gives_it_back(painted, look):
-    explorer = Explorer(painted)
-    explorer.begin(look)
-    shown = painted.current.result(look)
+@pytest.mark.parametrize("exploration", [Role.PCA, Role.CLUSTERS])
+def test_an_exploration_takes_the_place_of_the_segmentation_and_gives_it_back(painted, exploration):
+    explorer = painted.explorer
+    explorer.begin(exploration)
+    shown = painted.current.result(exploration)
     assert shown.visible
     assert shown.data.shape[:2] == (96, 96)
     left, right = shown.data[20:80, 10:30].mean((0, 1)), shown.data[20:80, 66:86].mean((0, 1))
@@ -24,16 +23,16 @@ def test_a_look_takes_the_place_of_the_segmentation_and_gives_it_back(painted, l
     assert not shown.visible
 
 
-def test_choosing_a_result_ends_the_look(painted):
-    explorer = Explorer(painted)
+def test_choosing_a_result_ends_the_exploration(painted):
+    explorer = painted.explorer
     explorer.begin(Role.PCA)
-    painted.show(painted.live.show)
-    assert explorer.look is None
+    painted.show(painted.view.show)
+    assert explorer.shown is None
     assert not painted.current.result(Role.PCA).visible
 
 
 def test_a_click_shows_what_is_similar_and_a_drag_does_not(painted, viewer):
-    explorer = Explorer(painted)
+    explorer = painted.explorer
     explorer.begin(Role.SIMILARITY)
     assert painted.current.labels.mode == "pan_zoom"
     (pick,) = viewer.mouse_drag_callbacks[-1:]
@@ -57,12 +56,12 @@ def _click(callback, viewer, position, then):
 
 
 def test_attention_is_offered_only_where_there_is_any(painted):
-    assert not Explorer(painted).has_attention
+    assert not painted.explorer.has_attention
 
 
-def test_a_look_follows_to_another_plane_in_the_same_colours(controller, viewer, two_phases):
+def test_an_exploration_follows_to_another_plane_in_the_same_colours(controller, viewer, two_phases):
     viewer.add_image(np.stack([two_phases(), 255 - two_phases()]))
-    explorer = Explorer(controller)
+    explorer = controller.explorer
     explorer.begin(Role.PCA)
     layer = controller.current.result(Role.PCA)
     first = layer.data.copy()
@@ -70,6 +69,6 @@ def test_a_look_follows_to_another_plane_in_the_same_colours(controller, viewer,
     np.testing.assert_allclose(layer.data[20:80, 10:30].mean((0, 1)), first[20:80, 66:86].mean((0, 1)), atol=0.1)
 
 
-def test_there_must_be_features_to_look_at(controller):
+def test_there_must_be_features_to_explore(controller):
     with pytest.raises(FieldError, match="open an image"):
-        Explorer(controller).begin(Role.PCA)
+        controller.explorer.begin(Role.PCA)

@@ -1,18 +1,13 @@
-import pytest
+from inspect import isgeneratorfunction
+
 from napari.utils.key_bindings import coerce_keybinding
 
+from patchfield.field import FeatureRecipe
+from patchfield.napari.controller import Controller
+from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import Role
-from patchfield.napari.layers.keys import Keys
 from patchfield.napari.layers.roles import is_ours
-from patchfield.napari.segment.unsure import UnsureTour
-from patchfield.napari.segment.updates import Show
-
-
-@pytest.fixture
-def keys(painted):
-    keys = Keys(painted, UnsureTour(painted))
-    yield keys
-    keys.close()
+from patchfield.napari.session.view import Show
 
 
 def press(owner, key):
@@ -21,7 +16,6 @@ def press(owner, key):
     return action(owner)
 
 
-@pytest.mark.usefixtures("keys")
 def test_shift_q_and_w_choose_the_first_classes(painted):
     labels = painted.current.labels
     press(labels, "Shift-W")
@@ -32,7 +26,6 @@ def test_shift_q_and_w_choose_the_first_classes(painted):
     assert labels.selected_label == 1, "there is no fifth class"
 
 
-@pytest.mark.usefixtures("keys")
 def test_s_and_u_switch_results_on_and_off(painted, viewer):
     segmentation = painted.current.result(Role.SEGMENTATION)
     press(viewer, "S")
@@ -40,13 +33,13 @@ def test_s_and_u_switch_results_on_and_off(painted, viewer):
     press(viewer, "S")
     assert segmentation.visible
     press(viewer, "U")
-    assert painted.live.show is Show.UNCERTAINTY
+    assert painted.view.show is Show.UNCERTAINTY
     press(viewer, "U")
-    assert painted.live.show is Show.SEGMENTATION
+    assert painted.view.show is Show.SEGMENTATION
 
 
-@pytest.mark.usefixtures("keys")
 def test_holding_h_shows_the_bare_image(painted, viewer):
+    assert isgeneratorfunction(viewer.keymap[coerce_keybinding("H")]), "else napari does not hold it"
     hold = press(viewer, "H")
     next(hold)
     assert [layer.visible for layer in viewer.layers] == [not is_ours(layer) for layer in viewer.layers]
@@ -54,7 +47,6 @@ def test_holding_h_shows_the_bare_image(painted, viewer):
     assert all(layer.visible for layer in viewer.layers)
 
 
-@pytest.mark.usefixtures("keys")
 def test_shift_s_learns_what_waits(painted, viewer, stroke):
     painted.follow(False)
     stroke(painted, 1, 10, 60)
@@ -62,19 +54,21 @@ def test_shift_s_learns_what_waits(painted, viewer, stroke):
     assert not painted.live.stale
 
 
-def test_keys_that_a_user_bound_stay_theirs_and_ours_are_freed(painted, viewer):
+def test_keys_that_a_user_bound_stay_theirs_and_ours_are_freed(viewer, two_phases):
     def mine(_):
         return None
 
     viewer.bind_key("U", mine)
-    keys = Keys(painted, UnsureTour(painted))
+    controller = Controller(viewer, InlineRunner(), FeatureRecipe("filters"))
+    viewer.add_image(two_phases())
+    labels = controller.current.labels
     assert viewer.keymap[coerce_keybinding("U")] is mine
-    keys.close()
+    assert labels.keymap
+    controller.close()
     assert list(viewer.keymap) == [coerce_keybinding("U")]
-    assert not painted.current.labels.keymap
+    assert not labels.keymap
 
 
-@pytest.mark.usefixtures("keys")
 def test_labels_of_a_second_image_have_the_keys_too(painted, viewer, two_phases):
     painted.select(viewer.add_image(two_phases(seed=1)))
     press(painted.current.labels, "Shift-W")

@@ -4,7 +4,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from patchfield.napari.layers import Role, roles
-from patchfield.napari.layers.stack import ImageSource
+from patchfield.napari.layers.stack import LayerStack
 
 TRANSFORMS = {
     "scale": (0.2, 0.1),
@@ -18,8 +18,8 @@ TRANSFORMS = {
 
 
 @pytest.fixture
-def source(viewer: ViewerModel, two_phases) -> ImageSource:
-    return ImageSource(viewer.add_image(two_phases(), name="steel", **TRANSFORMS))
+def source(viewer: ViewerModel, two_phases) -> LayerStack:
+    return LayerStack.from_layer(viewer.add_image(two_phases(), name="steel", **TRANSFORMS))
 
 
 def same_place(layer, image) -> bool:
@@ -42,7 +42,7 @@ def test_colours_lie_over_their_image_too(viewer, source):
 
 def test_a_flat_map_lies_over_a_plane_of_a_stack(viewer):
     stack = viewer.add_image(np.zeros((4, 20, 30)), scale=(2, 0.5, 0.25), translate=(1, 2, 3), units=("um",) * 3)
-    source = ImageSource(stack)
+    source = LayerStack.from_layer(stack)
     assert same_place(roles.create(viewer, source, Role.LABELS, np.zeros((4, 20, 30), np.uint8)), stack)
     assert same_place(roles.create(viewer, source, Role.UNCERTAINTY, np.zeros((20, 30))), stack)
 
@@ -64,7 +64,7 @@ def test_layers_are_found_by_what_they_carry_not_by_name(viewer, source):
 
 def test_layers_of_another_image_are_not_found(viewer, source, two_phases):
     roles.create(viewer, source, Role.LABELS, np.zeros(source.shape, np.uint8))
-    other = ImageSource(viewer.add_image(two_phases(), name="steel"))
+    other = LayerStack.from_layer(viewer.add_image(two_phases(), name="steel"))
     assert roles.find(viewer, other, Role.LABELS) is None
 
 

@@ -7,25 +7,24 @@ from patchfield.errors import ProbeError
 from patchfield.napari.controller import Controller
 from patchfield.napari.layers import Role
 from patchfield.napari.layers.roles import find
-from patchfield.napari.layers.stack import ImageSource
-from patchfield.napari.segment.apply import Applying
+from patchfield.napari.layers.stack import LayerStack
 
 
 def test_other_open_images_are_segmented_and_get_no_labels(painted, viewer, two_phases):
     others = [viewer.add_image(two_phases(seed=seed), name=f"other {seed}") for seed in (1, 2)]
-    applying, finished = Applying(painted), []
+    applying, finished = painted.applying, []
     applying.finished.connect(finished.append)
     applying.to_other_images()
     assert finished == [2]
     for other in others:
-        assert (find(viewer, ImageSource(other), Role.SEGMENTATION).data[:, 60:] == 2).mean() > 0.8
-        assert find(viewer, ImageSource(other), Role.LABELS) is None
+        assert (find(viewer, LayerStack.from_layer(other), Role.SEGMENTATION).data[:, 60:] == 2).mean() > 0.8
+        assert find(viewer, LayerStack.from_layer(other), Role.LABELS) is None
 
 
 def test_a_whole_stack_is_segmented(controller, viewer, two_phases, paint_both):
     viewer.add_image(np.stack([two_phases(seed=seed) for seed in range(3)]))
     paint_both(controller)
-    Applying(controller).to_all_planes()
+    controller.applying.to_all_planes()
     result = controller.current.result(Role.SEGMENTATION).data
     assert (result[:, :, 60:] == 2).mean() > 0.8
 
@@ -36,7 +35,7 @@ def test_applying_can_be_cancelled(viewer, two_phases, paint_both, stepped):
     stepped.run()
     paint_both(controller)
     stepped.run()
-    applying = Applying(controller)
+    applying = controller.applying
     applying.to_all_planes()
     for _ in range(3):
         stepped.step()
@@ -48,7 +47,7 @@ def test_applying_can_be_cancelled(viewer, two_phases, paint_both, stepped):
 
 def test_there_must_be_something_to_apply(controller, painted, viewer):
     with pytest.raises(ProbeError, match="No other image"):
-        Applying(painted).to_other_images()
+        painted.applying.to_other_images()
     painted.current.labels.undo()
     with pytest.raises(ProbeError, match="nothing to apply"):
-        Applying(painted).to_all_planes()
+        painted.applying.to_all_planes()

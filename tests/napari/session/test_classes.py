@@ -1,7 +1,8 @@
 import pytest
 
 from patchfield.errors import LabelError
-from patchfield.napari.session.classes import MOST_CLASSES, ClassTable
+from patchfield.napari.session.classes import MAX_VALUE, ClassTable
+from patchfield.probe import ClassInfo
 
 
 @pytest.fixture
@@ -9,7 +10,7 @@ def table() -> ClassTable:
     return ClassTable()
 
 
-def told(signal) -> list:
+def calls_of(signal) -> list:
     calls = []
     signal.connect(lambda: calls.append(True))
     return calls
@@ -34,17 +35,18 @@ def test_values_without_a_class_get_one_when_they_are_painted(table):
 
 
 def test_counting_is_told_apart_from_changing(table):
-    changed, counted = told(table.changed), told(table.counted)
+    changed, counted = calls_of(table.changed), calls_of(table.counted)
     table.count({1: 10})
     assert (len(changed), len(counted)) == (0, 1)
     table.count({1: 10})
     assert len(counted) == 1, "nothing new"
-    table.change(1, name="ferrite")
+    table.rename(1, "ferrite")
     assert len(changed) == 1
 
 
 def test_a_removed_class_comes_back_as_it_was(table):
-    table.change(2, name="pore", color="#123456")
+    table.rename(2, "pore")
+    table.recolor(2, "#123456")
     table.remove(2)
     table.count({1: 3, 2: 4})
     assert (table[2].name, table[2].color, table[2].pixels) == ("pore", "#123456", 4)
@@ -52,17 +54,17 @@ def test_a_removed_class_comes_back_as_it_was(table):
 
 def test_loaded_classes_replace_all_that_are_not_painted(table):
     table.count({1: 10})
-    table.replace({3: ("pore", "#000000")})
+    table.replace({3: ClassInfo("pore", "#000000")})
     assert table.values == (1, 3)
 
 
 def test_hidden_classes_keep_their_colour_for_painting(table):
-    table.change(1, visible=False)
+    table.set_visible(1, False)
     assert 1 in table.colors()
     assert 1 not in table.colors(only_visible=True)
 
 
 def test_a_value_that_the_labels_cannot_hold_is_refused(table):
-    table.ensure(range(1, MOST_CLASSES + 1))
+    table.ensure(range(1, MAX_VALUE + 1))
     with pytest.raises(LabelError, match="255"):
         table.add()

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from patchfield.napari.session.status import Progress, Situation, State, describe
+from patchfield.napari.session.status import Progress, Situation, State, status_for
 
 NOTHING = Situation()
 IMAGE = Situation(image="steel", backbone="neco-small")
@@ -29,12 +29,12 @@ CASES = [
 
 @pytest.mark.parametrize(("situation", "state", "words"), CASES)
 def test_the_state_line_tells_the_truth(situation, state, words):
-    status = describe(situation)
+    status = status_for(situation)
     assert status.state is state
     assert words in status.sentence
 
 
 def test_progress_is_shown_while_features_refine_a_live_segmentation():
     progress = Progress(5, 48, "tiles")
-    assert describe(replace(LIVE, extracting=progress)).progress == progress
-    assert describe(LIVE).progress is None
+    assert status_for(replace(LIVE, extracting=progress)).progress == progress
+    assert status_for(LIVE).progress is None

@@ -1,8 +1,6 @@
 """What the panel is made of: headings, cards, hints, icons, and the card that says where things stand."""
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any
 
 from napari.resources import get_colorized_svg, get_icon_path
 from qtpy.QtCore import QByteArray, QSize, Qt
@@ -20,8 +18,6 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from patchfield.errors import PatchfieldError
-from patchfield.napari._qt.notices import tell
 from patchfield.napari.controller import Controller
 from patchfield.napari.session.status import Progress, State, Status
 
@@ -46,8 +42,10 @@ class Section(QCollapsible):
         super().__init__(title, expandedIcon=icon("down_arrow"), collapsedIcon=icon("right_arrow"))
         self.toggleButton().setStyleSheet(_HEADING)
         self.toggleButton().setIconSize(QSize(9, 9))
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.layout().setSpacing(0)
+        layout = self.layout()
+        assert layout is not None
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
         self.setDuration(0)
         self.rows = QVBoxLayout()
         self.rows.setContentsMargins(18, 2, 2, 8)
@@ -117,12 +115,12 @@ def hint(text: str = "") -> QLabel:
 
 
 def row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
-    """Widgets side by side; the one at `stretch` takes the room that is left."""
+    """Widgets side by side; the one at index `stretch` takes the room that is left."""
     layout = QHBoxLayout()
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(GAP)
-    for place, widget in enumerate(widgets):
-        layout.addWidget(widget, 1 if place == stretch else 0)
+    for index, widget in enumerate(widgets):
+        layout.addWidget(widget, 1 if index == stretch else 0)
     return layout
 
 
@@ -158,20 +156,6 @@ def chip(color: str) -> QIcon:
     painter.drawRoundedRect(pixmap.rect().adjusted(2, 2, -2, -2), 6, 6)
     painter.end()
     return QIcon(pixmap)
-
-
-def told(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """A verb whose refusals become notifications instead of tracebacks."""
-
-    @wraps(verb)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return verb(*args, **kwargs)
-        except PatchfieldError as refusal:
-            tell(refusal)
-            return None
-
-    return call
 
 
 GUIDE = """<b>1.</b> Open or drop an image. A labels layer appears, brush in hand.<br>

@@ -13,7 +13,7 @@ class GuiThread(QObject):
     def __init__(self, application: QCoreApplication) -> None:
         # The application owns it: jobs may still report when their panel is gone.
         super().__init__(application)
-        self._called.connect(lambda call: call(), Qt.ConnectionType.QueuedConnection)
+        self._called.connect(_run, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]  # missing in the stubs
 
     def post(self, call: Callable[[], None]) -> None:
         """Run `call` when the event loop comes to it; may be called from any thread."""
@@ -24,7 +24,13 @@ class GuiThread(QObject):
             return
 
 
+def _run(call: Callable[[], None]) -> None:
+    call()
+
+
 def gui_thread() -> GuiThread:
     """The one of the running application."""
     application = QCoreApplication.instance()
+    if application is None:
+        raise RuntimeError("A GUI thread needs a QApplication: open a napari window first.")
     return application.findChild(GuiThread) or GuiThread(application)

@@ -1,6 +1,9 @@
-"""Telling the user what went wrong."""
+"""Notifications of what went wrong."""
 
 import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
 
 from napari.utils.notifications import ErrorNotification, notification_manager, show_error
 
@@ -8,8 +11,10 @@ from patchfield.errors import PatchfieldError
 
 logger = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 
-def tell(error: Exception) -> None:
+
+def notify(error: Exception) -> None:
     """Show an error as a napari notification.
 
     Errors that a user can act on are one sentence. Anything else is a defect of ours: the traceback goes to the log
@@ -20,3 +25,16 @@ def tell(error: Exception) -> None:
         return
     logger.error("Unexpected error in the Patchfield plugin", exc_info=error)
     notification_manager.dispatch(ErrorNotification(error))
+
+
+def notify_refusals(verb: Callable[P, object]) -> Callable[P, None]:
+    """A verb whose refusals become notifications instead of tracebacks."""
+
+    @wraps(verb)
+    def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            verb(*args, **kwargs)
+        except PatchfieldError as refusal:
+            notify(refusal)
+
+    return call

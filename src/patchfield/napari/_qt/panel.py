@@ -1,5 +1,7 @@
 """The panel: one dock widget for the whole job."""
 
+from collections.abc import Callable
+
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
@@ -8,22 +10,16 @@ from patchfield.napari._qt.cards import GAP, Section, StatusCard
 from patchfield.napari._qt.gui_thread import gui_thread
 from patchfield.napari._qt.sections.adapt import AdaptSection
 from patchfield.napari._qt.sections.classes import ClassesSection
-from patchfield.napari._qt.sections.explore import LookSection
+from patchfield.napari._qt.sections.explore import ExploreSection
 from patchfield.napari._qt.sections.features import FeaturesSection
-from patchfield.napari._qt.sections.files import Menus
+from patchfield.napari._qt.sections.files import FilesBar
 from patchfield.napari._qt.sections.image import ImageSection
 from patchfield.napari._qt.sections.segment import SegmentSection
-from patchfield.napari.adapt.adapting import Adapting
 from patchfield.napari.controller import Controller
-from patchfield.napari.explore.explorer import Explorer
-from patchfield.napari.files import Files
 from patchfield.napari.jobs import ThreadRunner
-from patchfield.napari.layers.keys import DESCRIPTIONS, Keys
-from patchfield.napari.segment.apply import Applying
-from patchfield.napari.segment.unsure import UnsureTour
-from patchfield.napari.session.signals import silence
+from patchfield.napari.layers.keys import DESCRIPTIONS
 
-LEAST_HEIGHT = 200
+MIN_HEIGHT = 200
 
 
 class PatchfieldPanel(QWidget):
@@ -32,6 +28,11 @@ class PatchfieldPanel(QWidget):
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer
+
+    Attributes
+    ----------
+    controller : Controller
+        Everything that the panel shows and does.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -39,51 +40,34 @@ class PatchfieldPanel(QWidget):
         # napari hands plugins a proxy, which hides that a layer is the same layer.
         viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.controller = Controller(viewer, ThreadRunner(gui_thread().post))
-        self.files = Files(self.controller)
-        self.applying = Applying(self.controller)
-        self.tour = UnsureTour(self.controller)
-        self.explorer = Explorer(self.controller)
-        self.adapting = Adapting(self.controller)
-        self.keys = Keys(self.controller, self.tour)
-        self.classes = ClassesSection(self.controller)
-        self._closed = False
         self._lay_out()
-        # When the window goes, Qt destroys the panel without asking; the controller outlives it.
-        self.destroyed.connect(self.close_jobs)
+        # When the window goes, Qt destroys the panel and what is in it without asking. A method of the panel would not
+        # be called any more; the controller outlives it.
+        self.destroyed.connect(_closing(self.controller))
 
-    def close_jobs(self) -> None:
-        """Stop all jobs and let go of the viewer; layers stay as they are."""
-        if self._closed:
-            return
-        self._closed = True
-        silence(self.applying, self.explorer, self.adapting, self.files)
-        self.keys.close()
-        self.tour.close()
-        self.explorer.close()
-        self.applying.cancel()
-        self.adapting.close()
-        self.controller.close()
-
-    def event(self, event: QEvent) -> bool:
+    def event(self, event: QEvent | None) -> bool:
         # napari takes a closed panel out of its dock and forgets it: no close event is sent.
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.close_jobs()
-        return super().event(event)
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.controller.close()
+        return bool(super().event(event))
 
     def _lay_out(self) -> None:
-        self.status = StatusCard(self.controller)
-        self.menus = Menus(self.controller, self.files, self.applying)
-        self.image = ImageSection(self.controller)
-        self.features = FeaturesSection(self.controller)
-        self.segment = SegmentSection(self.controller, self.tour)
+        controller = self.controller
+        self.status = StatusCard(controller)
+        self.image = ImageSection(controller)
+        self.features = FeaturesSection(controller)
+        self.classes = ClassesSection(controller)
+        self.segment = SegmentSection(controller)
+        self.explore = ExploreSection(controller.explorer)
+        self.adapt = AdaptSection(controller, controller.adapting)
+        self.files = FilesBar(controller)
+        controller.adapting.finished.connect(self.features.show_backbones)
         sections = QVBoxLayout()
         sections.setContentsMargins(0, 0, 4, 0)
         sections.setSpacing(2)
-        self.look = LookSection(self.explorer)
-        self.adapt = AdaptSection(self.controller, self.adapting)
-        self.adapting.finished.connect(self.features.show_backbones)
-        for section in (self.image, self.features, self.classes, self.segment, self.look, self.adapt, _keys_section()):
+        for section in (self.image, self.features, self.classes, self.segment, self.explore, self.adapt):
             sections.addWidget(section)
+        sections.addWidget(_keys_section())
         sections.addStretch()
         content = QWidget()
         content.setLayout(sections)
@@ -92,7 +76,7 @@ class PatchfieldPanel(QWidget):
         layout.setSpacing(GAP)
         layout.addWidget(self.status)
         layout.addWidget(_Column(content), 1)
-        layout.addWidget(self.menus)
+        layout.addWidget(self.files)
 
 
 class _Column(QScrollArea):
@@ -100,14 +84,21 @@ class _Column(QScrollArea):
 
     def __init__(self, content: QWidget) -> None:
         super().__init__()
+        self._content = content
         self.setWidget(content)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def minimumSizeHint(self) -> QSize:
-        bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(self.widget().minimumSizeHint().width() + bar + 2 * GAP, LEAST_HEIGHT)
+        bar = self.verticalScrollBar()
+        width = 0 if bar is None else bar.sizeHint().width()
+        return QSize(self._content.minimumSizeHint().width() + width + 2 * GAP, MIN_HEIGHT)
+
+
+def _closing(controller: Controller) -> Callable[[], None]:
+    """A plain function: Qt drops connections to methods of what it is destroying."""
+    return lambda: controller.close()
 
 
 def _keys_section() -> Section:
@@ -115,7 +106,9 @@ def _keys_section() -> Section:
     grid = QGridLayout()
     grid.setColumnStretch(1, 1)
     for line, (key, action) in enumerate(DESCRIPTIONS):
+        description = QLabel(action)
+        description.setWordWrap(True)
         grid.addWidget(QLabel(f"<b>{key}</b>"), line, 0)
-        grid.addWidget(QLabel(action), line, 1)
+        grid.addWidget(description, line, 1)
     section.rows.addLayout(grid)
     return section

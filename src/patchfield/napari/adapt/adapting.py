@@ -1,6 +1,6 @@
 """Adapting a backbone to the user's own images: what is asked for, what goes on, what came out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -11,14 +11,14 @@ from psygnal import Signal
 from patchfield.backbones import find_weight, is_here
 from patchfield.backbones.download import fetch
 from patchfield.errors import PatchfieldError
+from patchfield.field import FeatureRecipe
 from patchfield.napari.adapt.order import Order, plan
 from patchfield.napari.adapt.run import TrainingRun, unfinished_run
-from patchfield.napari.controller import Controller
-from patchfield.napari.jobs import Job, Slot, reports
+from patchfield.napari.jobs import Job, Reported, Slot, reports
 from patchfield.napari.layers.export import write_layer
-from patchfield.napari.layers.stack import ImageSource
-from patchfield.napari.segment.features import FeatureSpec
+from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.session.status import Progress
+from patchfield.napari.workspace import Workspace
 from patchfield.runs.folder import ExitCode, RunProgress
 from patchfield.runs.process import SupervisedProcess
 
@@ -92,7 +92,7 @@ class Adapting:
 
     Parameters
     ----------
-    controller : Controller
+    workspace : Workspace
 
     Attributes
     ----------
@@ -107,11 +107,11 @@ class Adapting:
     finished = Signal(str)
     """A backbone of that name is ready."""
 
-    def __init__(self, controller: Controller) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self.status = AdaptStatus(Phase.IDLE)
         self.run: TrainingRun | None = None
-        self._controller = controller
-        self._slot = Slot(controller.runner)
+        self._workspace = workspace
+        self._slot = Slot(workspace.runner)
         self._process: SupervisedProcess | None = None
 
     @property
@@ -121,7 +121,7 @@ class Adapting:
     @property
     def in_use(self) -> bool:
         """Whether pixels are described by what was adapted."""
-        return self.run is not None and self._controller.features.spec.backbone == self.run.name
+        return self.run is not None and self._workspace.features.recipe.backbone == self.run.name
 
     def find_unfinished(self, root: Path) -> None:
         """Offer to resume what an earlier session left below a folder."""
@@ -166,7 +166,7 @@ class Adapting:
     def use(self) -> None:
         """Describe pixels by the adapted backbone from now on."""
         if self.run is not None and self.run.is_finished:
-            self._controller.make_features(FeatureSpec(self.run.name, self._controller.features.spec.sampling))
+            self._workspace.make_features(FeatureRecipe(self.run.name, self._workspace.features.recipe.sampling))
 
     def close(self) -> None:
         """Release the process: it ends by itself after its step, and can be resumed in a later session."""
@@ -221,7 +221,7 @@ class Adapting:
             self._set(AdaptStatus(Phase.FAILED, f"The run's folder cannot be used ({error}): choose another one."))
         else:
             self._set(AdaptStatus(Phase.FAILED, f"Adapting failed: {error}"))
-            self._controller.on_error(error)
+            self._workspace.on_error(error)
 
     def _set(self, status: AdaptStatus) -> None:
         if status != self.status:
@@ -252,16 +252,16 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _begin(run: TrainingRun, layers: dict[Path, ImageSource]) -> Iterator[Message]:
+def _begin(run: TrainingRun, layers: dict[Path, LayerStack]) -> Iterator[Message]:
     """Download the backbone and write the images where that is still to do, then train."""
     run.write()
     yield from _download(run.init)
-    total = sum(len(list(source.indices())) for source in layers.values())
+    total = sum(len(source.indices()) for source in layers.values())
     before = 0
     for path, source in layers.items():
         for done in write_layer(source, path):
             yield Preparing("Writing images", Progress(before + done, total, "planes"))
-        before += len(list(source.indices()))
+        before += len(source.indices())
     yield from _follow(run, resume=False)
 
 
@@ -270,11 +270,13 @@ def _download(backbone: str) -> Iterator[Message]:
     weight = find_weight(backbone)
     if weight is None or is_here(weight):
         return
-    for kind, value in reports(
-        lambda report: fetch(weight, progress=lambda done, total: report(Progress(done, total, "bytes")))
-    ):
-        if kind == "report":
-            yield Preparing("Downloading the backbone", value)
+
+    def download(report: Callable[[Progress], None]) -> Path:
+        return fetch(weight, progress=lambda done, total: report(Progress(done, total, "bytes")))
+
+    for message in reports(download):
+        if isinstance(message, Reported):
+            yield Preparing("Downloading the backbone", message.value)
 
 
 def _follow(run: TrainingRun, *, resume: bool) -> Iterator[Message]:

@@ -13,7 +13,7 @@ from patchfield.backbones import RECOMMENDED, is_here, models
 from patchfield.images import Contrast
 from patchfield.napari.adapt.run import AdaptationError, TrainingRun, runs_below
 from patchfield.napari.layers.export import file_of
-from patchfield.napari.layers.stack import ImageSource
+from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.segment.choices import BackboneChoice, backbone_choices
 from patchfield.runs.extra import INSTALL, missing
 from patchfield.runs.folder import RunError
@@ -26,7 +26,7 @@ class Order:
 
     Attributes
     ----------
-    images : Path or sequence of ImageSource
+    images : Path or sequence of LayerStack
         A folder, or layers; those that have no file are written into the run's folder.
     init : str
         The transformer to begin from, a name or file.
@@ -40,7 +40,7 @@ class Order:
         Further options of `training.neco` by their dotted names.
     """
 
-    images: Path | Sequence[ImageSource]
+    images: Path | Sequence[LayerStack]
     init: str
     name: str
     steps: int
@@ -49,7 +49,7 @@ class Order:
     options: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
-def plan(order: Order) -> tuple[TrainingRun, dict[Path, ImageSource]]:
+def plan(order: Order) -> tuple[TrainingRun, dict[Path, LayerStack]]:
     """The run that an order amounts to, and the layers that must be written first, by their files.
 
     Raises
@@ -130,9 +130,9 @@ def _recommended() -> str:
     return RECOMMENDED if RECOMMENDED in local or not teachers else teachers[0]
 
 
-def _contrast(sources: Sequence[ImageSource]) -> Contrast:
+def _contrast(sources: Sequence[LayerStack]) -> Contrast:
     """The contrast that all images are shown with; automatic where they differ."""
-    contrasts = {source.contrast for source in sources}
+    contrasts = {source.settings.contrast for source in sources}
     return contrasts.pop() if len(contrasts) == 1 else "auto"
 
 

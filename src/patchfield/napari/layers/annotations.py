@@ -9,11 +9,12 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from psygnal import Signal
 
-from patchfield.images import Contrast
+from patchfield.errors import ImageError
+from patchfield.images import Contrast, ImageSettings
 from patchfield.napari.jobs import Call
 from patchfield.napari.layers import roles
 from patchfield.napari.layers.annotated import AnnotatedImage
-from patchfield.napari.layers.stack import Channel, ImageSource, channel_choices
+from patchfield.napari.layers.stack import LayerStack, joinable, move_first_axis_last, move_last_axis_first
 
 
 class Annotations:
@@ -29,18 +30,18 @@ class Annotations:
     ----------
     current : AnnotatedImage or None
         The image that is painted on.
-    contrast : Contrast
-        How images are looked at that nothing else was chosen for.
+    default : ImageSettings
+        How images are seen that nothing else was chosen for.
     """
 
     images_changed = Signal()
     """The images to choose from, or how they are called, changed."""
-    begun = Signal(object)
-    """An image (AnnotatedImage) is annotated from now on; it may bring labels along."""
+    begun = Signal(AnnotatedImage)
+    """An image is annotated from now on; it may bring labels along."""
     selected = Signal()
     """Another image, or another view of it, is the current one."""
     outdated = Signal(str)
-    """An image (by id) is gone, or looks different: what was computed of it is worthless."""
+    """An image (by id) is gone, or is seen differently: what was computed of it is worthless."""
     strokes_changed = Signal()
     """Strokes were added or taken away, on whichever image."""
     class_selected = Signal(int)
@@ -48,8 +49,9 @@ class Annotations:
 
     def __init__(self, viewer: ViewerModel, later: Callable[[Call], None]) -> None:
         self.current: AnnotatedImage | None = None
-        self.contrast: Contrast = "auto"
-        self._viewer, self._later = viewer, later
+        self.default = ImageSettings()
+        self._viewer = viewer
+        self._later = later
         self._annotated: dict[str, AnnotatedImage] = {}
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
@@ -78,32 +80,82 @@ class Annotations:
 
     def select(self, layer: Image | None) -> None:
         """Make `layer` the current image; its labels layer is found or made."""
-        source = None if layer is None else ImageSource(layer, contrast=self.contrast)
-        self.current = None if source is None else self._annotated.get(source.id) or self._begin(source)
+        if layer is None:
+            self.current = None
+        else:
+            known = self._annotated.get(str(layer.unique_id))
+            self.current = known or self._begin(self._seen_by_default(layer))
         self.selected.emit()
 
-    def view(self, *, channels: tuple[Channel, ...] | None = None, contrast: Contrast | None = None) -> None:
-        """Look at the current image through other channels or another contrast, or again when its pixels changed."""
-        if self.current is None:
-            return
-        source = self.current.source
-        source = replace(
-            source,
-            channels=source.channels if channels is None else channels,
-            contrast=source.contrast if contrast is None else contrast,
-        )
-        self._annotated.pop(source.id).release()
-        self.outdated.emit(source.id)
-        self.current = self._begin(source)
-        self.selected.emit()
+    def set_contrast(self, contrast: Contrast) -> None:
+        """See the current image in another contrast."""
+        if self.current is not None:
+            self._see(self.current.source.with_contrast(contrast))
 
-    def source_of(self, layer: Image) -> ImageSource:
-        """How an image is looked at: as chosen, where it was painted on."""
-        source = ImageSource(layer, contrast=self.contrast)
-        return self._annotated[source.id].source if source.id in self._annotated else source
+    def set_channels(self, channels: tuple[int, ...] | None) -> None:
+        """See the current image through some of its channels: one as grey, three as colours, None for all."""
+        if self.current is not None:
+            self._see(self.current.source.with_channels(channels))
 
-    def channel_choices(self) -> list[Channel]:
-        return [] if self.current is None else channel_choices(self.current.source.layer, self.choices)
+    def join(self, layers: list[Image]) -> None:
+        """See the current image together with other grey layers, as red, green and blue.
+
+        Raises
+        ------
+        ImageError
+            When these are not grey, or of other shapes.
+        """
+        if self.current is not None:
+            self._see(self.current.source.with_joined([LayerStack.from_layer(layer) for layer in layers]))
+
+    def set_axes(self, axes: str | None) -> None:
+        """Say what the axes of the current image mean where neither its layer nor its file does; None for planes.
+
+        napari draws the last two axes. So a layer with its channels last is turned until they come first.
+        """
+        if self.current is not None and axes != self.current.source.settings.axes:
+            with self.current.image_changed.blocked():
+                source = _with_axes(self.current.source, axes)
+            self._see(source)
+
+    def see_again(self) -> None:
+        """Look at the current image's pixels anew, because they are others."""
+        if self.current is not None:
+            before = self.current.source
+            self._see(LayerStack.from_layer(before.layer, ImageSettings() if before.joined else before.settings))
+
+    def adopt(self, settings: ImageSettings) -> None:
+        """See the current image, and all that nothing else was chosen for, as a probe does that was loaded.
+
+        Raises
+        ------
+        ImageError
+            When the current image lacks the channels.
+        """
+        if self.current is not None:
+            if settings.axes in self.current.source.axes_choices:
+                self.set_axes(settings.axes)
+            source = self.current.source
+            channels = settings.channels
+            if channels is not None and max(channels) >= source.content.stack.channels:
+                raise ImageError(
+                    f"The probe was trained on channel {max(channels)}, counted from 0, and {source.name} has "
+                    f"{source.content.stack.channels}: choose the image that it is for, then load it again."
+                )
+            wanted = LayerStack.from_layer(source.layer, replace(settings, axes=source.settings.axes))
+            if wanted.settings != source.settings or source.joined:
+                self._see(wanted)
+        self.default = settings
+
+    def source_of(self, layer: Image) -> LayerStack:
+        """How an image is seen: as chosen, where it was painted on."""
+        known = self._annotated.get(str(layer.unique_id))
+        return self._seen_by_default(layer) if known is None else known.source
+
+    @property
+    def joinable(self) -> list[Image]:
+        """The layers that can be the colours of the current image."""
+        return [] if self.current is None else joinable(self.current.source.layer, self.choices)
 
     def close(self) -> None:
         """Stop listening; the layers stay."""
@@ -116,24 +168,42 @@ class Annotations:
         for layer in self.choices:
             layer.events.name.disconnect(self._on_name)
 
-    def _begin(self, source: ImageSource) -> AnnotatedImage:
+    def _seen_by_default(self, layer: Image) -> LayerStack:
+        source = LayerStack.from_layer(layer, replace(self.default, axes=None))
+        axes = self.default.axes
+        return _with_axes(source, axes) if axes in source.axes_choices else source
+
+    def _see(self, source: LayerStack) -> None:
+        """Go on with the current image in another form."""
+        if source.id in self._annotated:
+            self._end(self._annotated[source.id])
+        self.outdated.emit(source.id)
+        self.current = self._begin(source)
+        self.selected.emit()
+
+    def _begin(self, source: LayerStack) -> AnnotatedImage:
         annotated = AnnotatedImage(self._viewer, source)
-        annotated.strokes_changed.connect(self.strokes_changed.emit)
-        annotated.class_selected.connect(self.class_selected.emit)
+        # To the signals themselves: psygnal 0.16 calls `emit` once while it is being connected to.
+        annotated.strokes_changed.connect(self.strokes_changed)
+        annotated.class_selected.connect(self.class_selected)
         annotated.image_changed.connect(partial(self._on_image_changed, annotated))
         self._annotated[source.id] = annotated
         self.begun.emit(annotated)
         return annotated
+
+    def _end(self, annotated: AnnotatedImage) -> None:
+        annotated.release()
+        del self._annotated[annotated.source.id]
 
     def _on_inserted(self, event: Any) -> None:
         layer = event.value
         if not isinstance(layer, Image) or roles.is_ours(layer):
             return
         layer.events.name.connect(self._on_name)
-        self.images_changed.emit()
         if self.current is None:
             self.select(layer)
-        if self._viewer.layers.selection.active is self.current.labels:
+        self.images_changed.emit()
+        if self.current is not None and self._viewer.layers.selection.active is self.current.labels:
             self._later(partial(self._give_brush_back, layer))
 
     def _give_brush_back(self, newcomer: Image) -> None:
@@ -145,7 +215,7 @@ class Annotations:
     def _on_removed(self, event: Any) -> None:
         """An image that goes takes its strokes out of the training; so do labels that go."""
         if isinstance(event.value, Image):
-            self.outdated.emit(ImageSource(event.value).id)
+            self.outdated.emit(str(event.value.unique_id))
         for annotated in self:
             if event.value is annotated.source.layer:
                 self._drop(annotated, self.first_choice)
@@ -159,16 +229,24 @@ class Annotations:
     def _on_image_changed(self, annotated: AnnotatedImage) -> None:
         """Other pixels: other features, and other labels where the shape is another."""
         if annotated is self.current:
-            self.view()
+            self.see_again()
         else:
             self.outdated.emit(annotated.source.id)
             self._drop(annotated, None)
 
     def _drop(self, annotated: AnnotatedImage, successor: Image | None) -> None:
         """Annotate an image no more; if it was the current one, go on with another."""
-        annotated.release()
-        del self._annotated[annotated.source.id]
+        self._end(annotated)
         if annotated is self.current:
             self.select(successor)
         if annotated.snapshots:
             self.strokes_changed.emit()
+
+
+def _with_axes(source: LayerStack, axes: str | None) -> LayerStack:
+    """An image whose axes mean something else; its layer is turned so that rows and columns come last."""
+    if (source.settings.axes or "").endswith("C"):
+        move_first_axis_last(source.layer)
+    if (axes or "").endswith("C"):
+        move_last_axis_first(source.layer)
+    return LayerStack.from_layer(source.layer, replace(source.settings, axes=axes, channels=None))

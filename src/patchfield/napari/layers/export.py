@@ -2,28 +2,30 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
 from patchfield.atomic import atomic_path
-from patchfield.images import IMAGE_SUFFIXES
-from patchfield.napari.layers.stack import ImageSource, PlaneIndex
+from patchfield.images import IMAGE_SUFFIXES, PlaneIndex, model_image
+from patchfield.napari.layers.stack import LayerStack
 
 _CLASSIC_BYTES = 2**32 - 2**25
 """Larger files are written as BigTIFF."""
 
 
-def file_of(source: ImageSource) -> Path | None:
-    """The file that a layer shows just as it is; None when it has none, or one that only a reader of napari's reads."""
-    path = source.layer.source.path
-    if path is None or source.channels or Path(path).suffix.lower() not in IMAGE_SUFFIXES:
+def file_of(source: LayerStack) -> Path | None:
+    """The file that holds just what is seen of a layer; None when there is none, or only some of its channels are."""
+    path = source.file
+    if path is None or source.settings.channels is not None or path.suffix.lower() not in IMAGE_SUFFIXES:
         return None
-    return Path(path).resolve() if Path(path).is_file() else None
+    return path.resolve()
 
 
-def write_layer(source: ImageSource, path: Path) -> Iterator[int]:
-    """Write all planes of a layer as one uncompressed TIFF, whole or not at all.
+def write_layer(source: LayerStack, path: Path) -> Iterator[int]:
+    """Write all planes of a layer, its chosen channels only, as one uncompressed TIFF, whole or not at all.
 
     Yields
     ------
@@ -35,21 +37,21 @@ def write_layer(source: ImageSource, path: Path) -> Iterator[int]:
     ImageError
         When the layer is nothing that a model can look at.
     """
-    indices = list(source.indices())
-    source.seen(indices[0])
-    big = _plane(source, indices[0]).nbytes * len(indices) > _CLASSIC_BYTES
+    indices = source.indices()
+    channels = model_image(source, source.settings, indices[0]).channels
+    big = _plane(source, indices[0], channels).nbytes * len(indices) > _CLASSIC_BYTES
     with atomic_path(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=big) as file:
         for done, index in enumerate(indices, start=1):
-            pixels = _plane(source, index)
+            pixels = _plane(source, index, channels)
             file.write(pixels, photometric="rgb" if pixels.ndim == 3 else "minisblack", contiguous=True)
             yield done
 
 
-def _plane(source: ImageSource, index: PlaneIndex) -> np.ndarray:
+def _plane(source: LayerStack, index: PlaneIndex, channels: tuple[int, ...]) -> NDArray[Any]:
     """(H, W) or (H, W, 3), of a type that TIFF knows."""
-    pixels = np.asarray(source.pixels(index))
-    if pixels.ndim == 3 and pixels.shape[-1] == 1:
-        pixels = pixels[..., 0]
+    pixels = np.asarray(source.pixels_at(index)[...])
+    if pixels.ndim == 3:
+        pixels = pixels[..., channels[0]] if len(channels) == 1 else pixels[..., list(channels)]
     if pixels.dtype == bool:
         return pixels.astype(np.uint8) * 255
     return pixels if pixels.dtype in (np.uint8, np.uint16, np.int16) else pixels.astype(np.float32)

@@ -4,16 +4,16 @@ napari ignores key bindings in plugin manifests, so they are bound in code. None
 (digits, E, P, F, L, Z, M, X, B, V, space with a labels layer), and whatever a user bound already is left alone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from napari.layers import Labels
 from napari.utils.key_bindings import coerce_keybinding
 
-from patchfield.napari.controller import Controller
 from patchfield.napari.layers import Role, roles
 from patchfield.napari.segment.unsure import UnsureTour
-from patchfield.napari.segment.updates import Show
+from patchfield.napari.session.view import Show
+from patchfield.napari.workspace import Workspace
 
 CLASS_KEYS = "QWERT"
 """With Shift, the first five classes: the left hand's upper row, so that the right hand stays on the mouse."""
@@ -36,37 +36,37 @@ class Keys:
 
     Parameters
     ----------
-    controller : Controller
+    workspace : Workspace
     tour : UnsureTour
     """
 
-    def __init__(self, controller: Controller, tour: UnsureTour) -> None:
-        self._controller = controller
+    def __init__(self, workspace: Workspace, tour: UnsureTour) -> None:
+        self._workspace = workspace
         self._bound: list[tuple[Any, str]] = []
         actions: dict[str, Action] = {
             "S": lambda _: self._toggle_segmentation(),
             "U": lambda _: self._toggle_uncertainty(),
             "N": lambda _: tour.next(),
-            "H": lambda _: self._hide_while_held(),
-            "Shift-S": lambda _: controller.learn(),
+            "H": self._hide_while_held,
+            "Shift-S": lambda _: workspace.learn(),
         }
         for key, action in actions.items():
-            self._bind(controller.viewer, key, action)
-        controller.annotations.selected.connect(self._bind_classes)
+            self._bind(workspace.viewer, key, action)
+        workspace.annotations.selected.connect(self._bind_classes)
         self._bind_classes()
 
     def close(self) -> None:
         """Free all keys."""
-        self._controller.annotations.selected.disconnect(self._bind_classes)
+        self._workspace.annotations.selected.disconnect(self._bind_classes)
         for owner, key in self._bound:
             owner.bind_key(key, None)
         self._bound.clear()
 
     def _bind_classes(self) -> None:
-        current = self._controller.current
+        current = self._workspace.current
         if current is not None and not self._is_bound(current.labels):
-            for place, key in enumerate(CLASS_KEYS):
-                self._bind(current.labels, f"Shift-{key}", self._selector(place))
+            for index, key in enumerate(CLASS_KEYS):
+                self._bind(current.labels, f"Shift-{key}", self._selector(index))
 
     def _bind(self, owner: Any, key: str, action: Action) -> None:
         if coerce_keybinding(key) not in owner.keymap:
@@ -76,31 +76,31 @@ class Keys:
     def _is_bound(self, labels: Labels) -> bool:
         return any(owner is labels for owner, _ in self._bound)
 
-    def _selector(self, place: int) -> Action:
+    def _selector(self, index: int) -> Action:
         # A function and no `partial`: napari asks for its name.
         def select(_: Any) -> None:
-            values = self._controller.classes.values
-            if place < len(values):
-                self._controller.select_class(values[place])
+            values = self._workspace.classes.values
+            if index < len(values):
+                self._workspace.select_class(values[index])
 
         return select
 
     def _toggle_segmentation(self) -> None:
-        controller = self._controller
-        if controller.live.show is not Show.SEGMENTATION:
-            controller.show(Show.SEGMENTATION)
-        elif controller.current is not None:
-            layer = controller.current.result(Role.SEGMENTATION)
+        workspace = self._workspace
+        if workspace.view.show is not Show.SEGMENTATION:
+            workspace.show(Show.SEGMENTATION)
+        elif workspace.current is not None:
+            layer = workspace.current.result(Role.SEGMENTATION)
             if layer is not None:
                 layer.visible = not layer.visible
 
     def _toggle_uncertainty(self) -> None:
-        shown = self._controller.live.show is Show.UNCERTAINTY
-        self._controller.show(Show.SEGMENTATION if shown else Show.UNCERTAINTY)
+        shown = self._workspace.view.show is Show.UNCERTAINTY
+        self._workspace.show(Show.SEGMENTATION if shown else Show.UNCERTAINTY)
 
-    def _hide_while_held(self) -> Iterator[None]:
+    def _hide_while_held(self, _: Any) -> Generator[None, None, None]:
         """Hide all our layers until the key is released."""
-        hidden = [layer for layer in self._controller.viewer.layers if roles.is_ours(layer) and layer.visible]
+        hidden = [layer for layer in self._workspace.viewer.layers if roles.is_ours(layer) and layer.visible]
         for layer in hidden:
             layer.visible = False
         yield

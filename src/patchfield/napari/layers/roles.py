@@ -10,7 +10,7 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.transforms.transform_utils import shear_to_matrix
 
-from patchfield.napari.layers.stack import ImageSource
+from patchfield.napari.layers.stack import LayerStack
 
 METADATA_KEY = "patchfield"
 
@@ -30,7 +30,7 @@ class Role(StrEnum):
 
 RESULT_ROLES = (Role.SEGMENTATION, Role.PROBABILITY, Role.UNCERTAINTY)
 LABEL_ROLES = (Role.LABELS, Role.SEGMENTATION, Role.CLUSTERS)
-_LOOKS: dict[Role, dict[str, Any]] = {
+_STYLES: dict[Role, dict[str, Any]] = {
     Role.LABELS: {"opacity": 0.9},
     Role.SEGMENTATION: {"opacity": 0.45},
     Role.CLUSTERS: {"opacity": 0.6},
@@ -51,7 +51,7 @@ def role(layer: Layer) -> Role | None:
     return Role(layer.metadata[METADATA_KEY]["role"]) if is_ours(layer) else None
 
 
-def find(viewer: ViewerModel, source: ImageSource, wanted: Role) -> Layer | None:
+def find(viewer: ViewerModel, source: LayerStack, wanted: Role) -> Layer | None:
     """Our layer of that role for that image, whatever it is called by now."""
     for layer in viewer.layers:
         if role(layer) is wanted and layer.metadata[METADATA_KEY]["image"] == source.id:
@@ -64,21 +64,22 @@ def images(viewer: ViewerModel) -> list[Image]:
     return [layer for layer in reversed(viewer.layers) if isinstance(layer, Image) and not is_ours(layer)]
 
 
-def create(viewer: ViewerModel, source: ImageSource, made_for: Role, data: np.ndarray, **looks: Any) -> Layer:
+def create(viewer: ViewerModel, source: LayerStack, made_for: Role, data: np.ndarray, **style: Any) -> Layer:
     """Add a layer of ours over its image: results below the labels, everything else in place as it was.
 
     Parameters
     ----------
     data : ndarray
-        With the image's axes (see :attr:`ImageSource.axes`), or its last two.
+        With the image's axes (see :attr:`LayerStack.layer_axes`), or its last two.
     """
     kind = Labels if made_for in LABEL_ROLES else Image
-    axes = source.axes if data.ndim == len(source.axes) and made_for in LABEL_ROLES else source.axes[-2:]
+    shared = source.layer_axes
+    axes = shared if data.ndim == len(shared) and made_for in LABEL_ROLES else shared[-2:]
     layer = kind(
         data,
-        name=f"{source.name} {made_for}",
+        name=f"{source.title} {made_for}",
         metadata={METADATA_KEY: {"role": str(made_for), "image": source.id}},
-        **(_LOOKS[made_for] | looks),
+        **(_STYLES[made_for] | style),
         **placement(source.layer, axes),
     )
     selection = set(viewer.layers.selection)
@@ -106,15 +107,16 @@ def placement(image: Layer, axes: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def follow(layer: Layer, source: ImageSource) -> None:
+def follow(layer: Layer, source: LayerStack) -> None:
     """Put a layer of ours where its image is now."""
-    for name, value in placement(source.layer, source.axes[-layer.ndim :]).items():
+    for name, value in placement(source.layer, source.layer_axes[-layer.ndim :]).items():
         setattr(layer, name, value)
 
 
 def colormap(colors: dict[int, str]) -> DirectLabelColormap:
     """Label value -> colour; every other value is invisible."""
-    return DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colors})
+    invisible: dict[int | None, str] = {None: "transparent", 0: "transparent"}
+    return DirectLabelColormap(color_dict=invisible | colors)
 
 
 def forget_history(labels: Labels) -> None:
@@ -126,7 +128,7 @@ def forget_history(labels: Labels) -> None:
     labels.mode = mode
 
 
-def _height(viewer: ViewerModel, source: ImageSource, made_for: Role) -> int:
+def _height(viewer: ViewerModel, source: LayerStack, made_for: Role) -> int:
     """Where in the stack of layers: labels on top, results below them, explanations below results."""
     top = len(viewer.layers)
     if made_for is Role.LABELS:

@@ -1,60 +1,136 @@
-"""Image layers as images: which plane, which channels, which contrast."""
+"""Image layers as stacks: which plane, which channels, which contrast."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from napari.layers import Image
 
-from patchfield.images import Contrast, ImageSettings, ModelImage, model_image
+from patchfield.errors import ImageError
+from patchfield.images import Calibration, Contrast, ImageSettings, LazyArray, PlaneIndex, model_image, plane_indices
+from patchfield.images.readers.axes import is_ambiguous
+from patchfield.napari.layers.content import LayerContent, calibration_of_layer, channel_names, finest, layer_content
 
-PlaneIndex = tuple[int, ...]
-"""Place of a plane along an image's leading axes; () for an image of one plane."""
+MAX_CHANNELS = 32
+"""An axis with more entries is not offered as channels."""
 
-MOST_CHANNELS = 32
-_OVERVIEW_PLANES = 9
-
-
-@dataclass(frozen=True)
-class Plane:
-    """One plane of one image: what a field belongs to."""
-
-    image: str
-    index: PlaneIndex
+_AUTOMATIC = ImageSettings()
 
 
-@dataclass(frozen=True)
-class Channel:
-    """A grey image to be used as a channel: a layer, or one entry along its first axis."""
+@dataclass(frozen=True, eq=False)
+class LayerStack:
+    """An image layer as a :class:`patchfield.images.Stack`, and the settings that it is seen with.
 
-    layer: Image
-    entry: int | None = None
-
-    @property
-    def name(self) -> str:
-        return self.layer.name if self.entry is None else f"channel {self.entry}"
-
-
-@dataclass(frozen=True)
-class ImageSource:
-    """An image layer, and how it is looked at.
+    Made by :meth:`from_layer`.
 
     Attributes
     ----------
     layer : napari.layers.Image
         Any dtype, RGB or not, multiscale (its finest level is used) or not, with any leading axes.
-    channels : tuple of Channel
-        Nothing for the layer as it is, one channel to be seen as grey, or three as red, green and blue.
-    contrast : Contrast
-        As :class:`patchfield.ImageSettings` has it. Stacks are stretched by limits of the whole stack, so that
-        planes do not flicker.
+    content : LayerContent
+        What its pixels are.
+    settings : ImageSettings
+        Contrast and channels, as the image counts them.
+    joined : tuple of LayerStack
+        Three grey layers of one shape that are seen as red, green and blue; nothing for the layer alone.
+
+    Examples
+    --------
+    >>> stack = LayerStack.from_layer(Image(np.zeros((5, 64, 48), np.uint16), axis_labels=("t", "y", "x")))
+    >>> stack.axes, stack.lengths, stack.shape
+    ('T', (5,), (64, 48))
+    >>> stack.summary()
+    'grey · uint16 · 64 × 48 · 5 planes (T)'
     """
 
     layer: Image
-    channels: tuple[Channel, ...] = ()
-    contrast: Contrast = "auto"
+    content: LayerContent
+    settings: ImageSettings
+    joined: "tuple[LayerStack, ...]" = ()
+
+    @classmethod
+    def from_layer(cls, layer: Image, settings: ImageSettings = _AUTOMATIC) -> Self:
+        """A layer seen with some settings; where channels must be chosen among, the first one as grey.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+        settings : ImageSettings
+            Channels count where the layer has these. Axes are what the user says about axes that neither the layer nor
+            its file explains.
+        """
+        stack = cls(layer, layer_content(layer, settings.axes), replace(settings, channels=None))
+        count = stack.channels
+        if settings.channels is not None and count > max(1, *settings.channels):
+            return stack.with_channels(settings.channels)
+        return stack if stack.is_usable_whole else stack.with_channels((0, 1, 2) if layer.rgb else (0,))
+
+    def with_contrast(self, contrast: Contrast) -> Self:
+        """The same image in another contrast."""
+        return replace(self, settings=replace(self.settings, contrast=contrast))
+
+    def with_channels(self, channels: tuple[int, ...] | None) -> Self:
+        """Seen through some of the image's own channels: one as grey, three as colours, None for all as they are."""
+        return replace(self, settings=replace(self.settings, channels=channels), joined=())
+
+    def with_joined(self, parts: "Sequence[LayerStack]") -> Self:
+        """Three grey layers seen as red, green and blue, in place of this one.
+
+        Raises
+        ------
+        ImageError
+            When one of them is not grey, or of another shape.
+        """
+        for part in parts:
+            if part.content.stack.channels != 1 or part.labels_shape != self.labels_shape:
+                raise ImageError(
+                    f"{part.name} cannot be one of the colours of {self.name}: choose grey layers of one shape."
+                )
+        return replace(self, settings=replace(self.settings, channels=(0, 1, 2)), joined=tuple(parts))
+
+    # -- as a Stack
+
+    @property
+    def name(self) -> str:
+        return f"layer '{self.layer.name}'"
+
+    @property
+    def axes(self) -> str:
+        return self.content.stack.axes
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        return self.content.stack.lengths
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.content.stack.shape
+
+    @property
+    def channels(self) -> int:
+        return len(self.joined) or self.content.stack.channels
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        parts = [part.content.stack.dtype for part in self.joined] or [self.content.stack.dtype]
+        return np.result_type(*parts)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """As the layer says; else as its file does."""
+        return calibration_of_layer(self.layer, self.content.letters) or self.content.stack.calibration
+
+    def pixels_at(self, index: PlaneIndex) -> LazyArray:
+        """The plane at `index`, (H, W) or (H, W, C), lazy where the layer is."""
+        if self.joined:
+            planes = [np.asarray(part.content.stack.pixels_at(index)[...]) for part in self.joined]
+            return np.stack(planes, axis=-1)
+        return self.content.stack.pixels_at(index)
+
+    # -- as a layer
 
     @property
     def id(self) -> str:
@@ -62,120 +138,113 @@ class ImageSource:
         return str(self.layer.unique_id)
 
     @property
-    def name(self) -> str:
-        return self.layer.name
+    def title(self) -> str:
+        """The layer's name."""
+        return str(self.layer.name)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of a plane."""
-        return _grey_shape(self.layer)[-2:]
+    def file(self) -> Path | None:
+        """The image file whose pixels these are, just as it is."""
+        return None if self.joined else self.content.file
 
     @property
-    def axes(self) -> tuple[int, ...]:
-        """The layer's axes that labels share: all but a first axis that holds channels."""
-        return tuple(range(1 if self._first_axis_is_channels else 0, self.layer.ndim))
+    def layer_axes(self) -> tuple[int, ...]:
+        """The layer's axes that its labels share: all but one of channels."""
+        return tuple(axis for axis, letter in enumerate(self.content.letters) if letter != "C")
 
     @property
     def labels_shape(self) -> tuple[int, ...]:
-        shape = _grey_shape(self.layer)
-        return tuple(shape[axis] for axis in self.axes)
+        return (*self.lengths, *self.shape)
 
-    @property
-    def planes(self) -> tuple[int, ...]:
-        """Lengths of the leading axes; () for an image of one plane."""
-        return self.labels_shape[:-2]
-
-    def indices(self) -> Iterable[PlaneIndex]:
+    def indices(self) -> list[PlaneIndex]:
         """All planes, in order."""
-        return np.ndindex(*self.planes)
+        return plane_indices(self)
 
     def index_at(self, point: Iterable[float]) -> PlaneIndex:
         """The plane at a point in world coordinates, the nearest one where the point lies outside."""
-        place = np.asarray(self.layer.world_to_data(tuple(point)))[list(self.axes[:-2])]
-        return tuple(int(np.clip(round(x), 0, n - 1)) for x, n in zip(place, self.planes, strict=True))
-
-    def pixels(self, index: PlaneIndex) -> Any:
-        """The plane at `index` as (H, W) or (H, W, 3), still lazy where the layer is."""
-        if self.channels:
-            return np.stack([np.asarray(self._channel(channel, index)) for channel in self.channels], axis=-1)
-        data = _finest(self.layer)[index]
-        return data[..., :3] if self.layer.rgb else data
-
-    def seen(self, index: PlaneIndex) -> ModelImage:
-        """What a model sees of the plane at `index`.
-
-        Raises
-        ------
-        ImageError
-            When the layer is nothing that a model can look at.
-        """
-        image = model_image(self.pixels(index), self.settings, name=f"layer '{self.name}'")
-        if not self.planes or isinstance(self.contrast, tuple):
-            return image
-        return replace(image, limits=self._stack_limits)
+        position = np.asarray(self.layer.world_to_data(tuple(point)))[list(self.layer_axes[:-2])]
+        return tuple(int(np.clip(round(x), 0, n - 1)) for x, n in zip(position, self.lengths, strict=True))
 
     @property
-    def settings(self) -> ImageSettings:
-        return ImageSettings(self.contrast, tuple(range(len(self.channels))) if self.channels else None)
-
-    def describe(self) -> str:
-        """What was understood of the layer, in a line.
-
-        Examples
-        --------
-        >>> ImageSource(Image(np.zeros((5, 64, 48), np.uint16))).describe()
-        'grey · uint16 · 64 × 48 · 5 planes'
-        """
-        height, width = self.shape
-        kind = "RGB" if self.layer.rgb else "grey"
-        if self.channels:
-            kind = f"{len(self.channels)} channels" if len(self.channels) > 1 else self.channels[0].name
-        parts = [kind, str(_finest(self.layer).dtype), f"{height} × {width}", self._pixel_size()]
-        if self.planes:
-            parts.append(f"{int(np.prod(self.planes))} planes")
-        return " · ".join(part for part in parts if part)
+    def channel_names(self) -> Sequence[str]:
+        """The image's own channels where there is a choice; nothing for grey."""
+        return channel_names(self.content, self.layer.rgb) if self.content.stack.channels > 1 else ()
 
     @property
-    def _first_axis_is_channels(self) -> bool:
-        return any(channel.entry is not None for channel in self.channels)
+    def axes_choices(self) -> tuple[str, ...]:
+        """What the axes of the layer may mean where nobody says it: "CYX" (channels first), "YXC" (channels last)."""
+        letters, shape = self.content.letters, tuple(finest(self.layer).shape)
+        if self.settings.axes is None and (self.content.says_axes or self.layer.rgb or len(shape) < 3):
+            return ()
+        others = "TZR"[: len(shape) - 3]
+        first = [f"C{others}YX"] if 1 < shape[0] <= MAX_CHANNELS else []
+        last = [f"{others}YXC"] if is_ambiguous(shape, letters) else []
+        chosen = [self.settings.axes] if self.settings.axes is not None else []
+        return tuple(dict.fromkeys([*first, *last, *chosen]))
 
     @cached_property
-    def _stack_limits(self) -> tuple[tuple[float, float], ...]:
-        """Contrast limits of the whole stack, from a few of its planes."""
-        indices = list(self.indices())
-        chosen = indices[:: -(-len(indices) // _OVERVIEW_PLANES)]
-        step = max(1, max(self.shape) // 512)
-        overview = np.concatenate([np.asarray(self.pixels(i)[::step, ::step]) for i in chosen])
-        return model_image(overview, self.settings, name=f"layer '{self.name}'").limits
+    def is_usable_whole(self) -> bool:
+        """Whether all channels together are grey or colours, so that none must be chosen."""
+        if self.content.stack.channels == 1:
+            return True
+        try:
+            model_image(self.content.stack, replace(self.settings, channels=None), self.indices()[0])
+        except ImageError:
+            return False
+        return True
 
-    def _channel(self, channel: Channel, index: PlaneIndex) -> Any:
-        entry = () if channel.entry is None else (channel.entry,)
-        return _finest(channel.layer)[entry + index]
+    def summary(self) -> str:
+        """What was understood of the layer, in a line."""
+        height, width = self.shape
+        parts = [self._kind(), str(self.dtype), f"{height} × {width}", self._pixel_size()]
+        if self.lengths:
+            known = [letter for letter in self.axes if letter in "TZR"]
+            names = f" ({' × '.join(known)})" if len(known) == len(self.axes) else ""
+            parts.append(f"{int(np.prod(self.lengths))} planes{names}")
+        if self.content.stored_turned:
+            parts.append("shown as stored, though the file says that it is turned")
+        return " · ".join(part for part in parts if part)
+
+    def _kind(self) -> str:
+        if self.joined:
+            return f"{len(self.joined)} layers"
+        if self.settings.channels is not None:
+            names = [self.channel_names[channel] for channel in self.settings.channels] if self.channel_names else []
+            return " + ".join(names) or "grey"
+        return "grey" if self.channels == 1 else "RGB" if self.channels in (3, 4) else f"{self.channels} channels"
 
     def _pixel_size(self) -> str:
-        """The size of a pixel, where the layer has units and square pixels."""
-        (rows, columns), units = self.layer.scale[-2:], self.layer.units[-2:]
-        if units[0] != units[1] or str(units[1]) == "pixel" or not np.isclose(rows, columns):
+        """The size of a pixel, where it is known and pixels are square."""
+        calibration = self.calibration
+        if calibration is None or not np.isclose(calibration.height, calibration.width):
             return ""
-        return f"{columns:.3g} {units[1]:~}"
+        return f"{calibration.width:.3g} {calibration.unit}"
 
 
-def channel_choices(layer: Image, others: Iterable[Image]) -> list[Channel]:
-    """The grey channels that can be combined with or instead of a layer: entries of its first axis, other layers."""
+def joinable(layer: Image, others: Iterable[Image]) -> list[Image]:
+    """The grey layers, `layer` among them, that can be joined as red, green and blue: all of one shape."""
     if layer.rgb:
         return []
-    shape = _grey_shape(layer)
-    entries: list[Channel] = []
-    if len(shape) > 2 and 1 < shape[0] <= MOST_CHANNELS:
-        entries = [Channel(layer, entry) for entry in range(shape[0])]
-    alike = [Channel(other) for other in others if not other.rgb and _grey_shape(other) == shape]
-    return entries + (alike if len(alike) > 1 else [])
+    alike = [other for other in others if not other.rgb and finest(other).shape == finest(layer).shape]
+    return alike if len(alike) > 1 else []
 
 
-def _finest(layer: Image) -> Any:
-    return layer.data[0] if layer.multiscale else layer.data
+def move_last_axis_first(layer: Image) -> None:
+    """Show a layer whose last axis holds channels with rows and columns last, as napari has to have it."""
+    _reorder(layer, (layer.ndim - 1, *range(layer.ndim - 1)))
+    layer.axis_labels = ("channel", *layer.axis_labels[1:])
 
 
-def _grey_shape(layer: Image) -> tuple[int, ...]:
-    shape = tuple(int(n) for n in _finest(layer).shape)
-    return shape[:-1] if layer.rgb else shape
+def move_first_axis_last(layer: Image) -> None:
+    """Undo :func:`move_last_axis_first`."""
+    _reorder(layer, (*range(1, layer.ndim), 0))
+    layer.axis_labels = None
+
+
+def _reorder(layer: Image, order: tuple[int, ...]) -> None:
+    chosen = list(order)
+    scale, translate, units = layer.scale[chosen], layer.translate[chosen], [layer.units[axis] for axis in chosen]
+    labels = tuple(layer.axis_labels[axis] for axis in chosen)
+    levels = [np.transpose(level, order) for level in (layer.data if layer.multiscale else [layer.data])]
+    layer.data = levels if layer.multiscale else levels[0]
+    layer.scale, layer.translate, layer.units, layer.axis_labels = scale, translate, units, labels

@@ -1,20 +1,22 @@
 """One probe on many planes: the other images that are open, or the whole stack."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from psygnal import Signal
 
-from patchfield.backbones import Backbone
 from patchfield.errors import ProbeError
-from patchfield.field import FeatureField
-from patchfield.napari.controller import Controller
+from patchfield.field import FeatureField, FeatureRecipe
 from patchfield.napari.jobs import Job, Slot
-from patchfield.napari.layers.stack import ImageSource, Plane
-from patchfield.napari.segment.features import FeatureSpec
+from patchfield.napari.layers.stack import LayerStack
+from patchfield.napari.segment.features import Loaded, extraction, load_extractor
+from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.status import Progress
+from patchfield.napari.workspace import Workspace
+from patchfield.pipeline import Extractor
 from patchfield.probe import LinearProbe
 
 
@@ -22,53 +24,77 @@ from patchfield.probe import LinearProbe
 class Task:
     """A plane to segment, and its field where that is known already."""
 
-    source: ImageSource
+    source: LayerStack
     plane: Plane
     field: FeatureField | None
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Something goes on that has no result yet; the job can be cancelled here."""
+
+
+@dataclass(frozen=True)
 class Applied:
-    """A plane and its segmentation; None while its features are still being computed."""
+    """A plane and its segmentation, (H, W)."""
 
     task: Task
-    values: np.ndarray | None
+    values: NDArray[np.unsignedinteger]
 
 
 class Applying:
-    """Segments planes in the background with the probe as it is now; painting goes on meanwhile."""
+    """Segments planes in the background with the probe as it is now; painting goes on meanwhile.
+
+    Attributes
+    ----------
+    progress : Progress or None
+        Of the planes, while it goes on.
+    """
 
     changed = Signal()
     """Progress."""
     finished = Signal(int)
     """So many planes were segmented."""
 
-    def __init__(self, controller: Controller) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self.progress: Progress | None = None
-        self._controller = controller
-        self._slot = Slot(controller.runner)
+        self._workspace = workspace
+        self._slot = Slot(workspace.runner)
 
     def to_other_images(self) -> None:
-        """Segment every other image that is open, all planes of each."""
-        current = self._controller.current
-        others = [
-            layer
-            for layer in self._controller.annotations.choices
-            if current is None or layer is not current.source.layer
-        ]
-        self._start([self._controller.annotations.source_of(layer) for layer in others])
+        """Segment every other image that is open, all planes of each.
+
+        Raises
+        ------
+        ProbeError
+            When there is no probe, or no other image.
+        """
+        current, annotations = self._workspace.current, self._workspace.annotations
+        others = [layer for layer in annotations.choices if current is None or layer is not current.source.layer]
+        self._start([annotations.source_of(layer) for layer in others])
 
     def to_all_planes(self) -> None:
-        """Segment every plane of the current image."""
-        if self._controller.current is not None:
-            self._start([self._controller.current.source])
+        """Segment every plane of the current image.
+
+        Raises
+        ------
+        ProbeError
+            When there is no probe.
+        """
+        if self._workspace.current is not None:
+            self._start([self._workspace.current.source])
 
     def cancel(self) -> None:
+        """Stop after the tile that is being computed."""
         self._slot.cancel()
-        self._tell(None)
+        self._set_progress(None)
 
-    def _start(self, sources: Sequence[ImageSource]) -> None:
-        probe, features = self._controller.live.probe, self._controller.features
+    def close(self) -> None:
+        """Stop without another word."""
+        self._slot.cancel()
+
+    def _start(self, sources: Sequence[LayerStack]) -> None:
+        probe, features = self._workspace.live.probe, self._workspace.features
         if probe is None:
             raise ProbeError("There is nothing to apply yet: paint two classes, or load a probe.")
         if not sources:
@@ -78,39 +104,46 @@ class Applying:
             Task(source, plane, features.field(plane) if features.is_complete(plane) else None)
             for source, plane in planes
         ]
-        self._tell(Progress(0, len(tasks), "planes"))
-        work = partial(_apply, probe, features.spec, features.backbone, tasks)
+        self._set_progress(Progress(0, len(tasks), "planes"))
+        work = partial(_apply, probe, features.recipe, features.extractor, tasks)
         self._slot.submit(Job(work, self._on_step, self._on_error), interrupt=True)
 
-    def _on_step(self, applied: Applied) -> None:
-        if applied.values is None or self.progress is None:
-            return
-        self._controller.results.paint_plane(applied.task.source, applied.task.plane.index, applied.values)
-        done = self.progress.done + 1
-        if done == self.progress.total:
-            self._tell(None)
-            self.finished.emit(done)
+    def _on_step(self, step: Waiting | Applied) -> None:
+        match step:
+            case Applied(task, values) if self.progress is not None:
+                self._workspace.results.draw_plane(task.source, task.plane.index, values)
+                self._count(self.progress)
+
+    def _count(self, progress: Progress) -> None:
+        done = progress.done + 1
+        if done < progress.total:
+            self._set_progress(Progress(done, progress.total, "planes"))
         else:
-            self._tell(Progress(done, self.progress.total, "planes"))
+            self._set_progress(None)
+            self.finished.emit(done)
 
     def _on_error(self, error: Exception) -> None:
-        self._tell(None)
-        self._controller.on_error(error)
+        self._set_progress(None)
+        self._workspace.on_error(error)
 
-    def _tell(self, progress: Progress | None) -> None:
+    def _set_progress(self, progress: Progress | None) -> None:
         self.progress = progress
         self.changed.emit()
 
 
 def _apply(
-    probe: LinearProbe, spec: FeatureSpec, backbone: Backbone | None, tasks: Sequence[Task]
-) -> Iterator[Applied]:
-    backbone = backbone or spec.load()
+    probe: LinearProbe, recipe: FeatureRecipe, extractor: Extractor | None, tasks: Sequence[Task]
+) -> Generator[Waiting | Applied, None, None]:
+    if extractor is None:
+        for loading in load_extractor(recipe):
+            extractor = loading.extractor if isinstance(loading, Loaded) else extractor
+            yield Waiting()
+    assert extractor is not None
     for task in tasks:
         field = task.field
         if field is None:
-            steps = spec.extraction(task.source, task.plane.index, backbone)
-            for step in steps:
-                field = step.field
-                yield Applied(task, None)
+            for step in extraction(extractor, task.source, task.plane):
+                field = step.field or field
+                yield Waiting()
+        assert field is not None
         yield Applied(task, probe.segment(field))

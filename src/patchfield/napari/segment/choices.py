@@ -15,10 +15,10 @@ from patchfield.backbones import (
 )
 
 DETAILS = {
-    "fast": "one look at the image",
-    "balanced": "looks shifted by half a patch",
-    "fine": "looks shifted by quarters of a patch",
-    "hr-dv2": "the 17 looks of HR-Dv2: shifted and mirrored",
+    "fast": "one view of the image",
+    "balanced": "views shifted by half a patch",
+    "fine": "views shifted by quarters of a patch",
+    "hr-dv2": "the 17 views of HR-Dv2: shifted and mirrored",
 }
 """Samplings by name, and what they do."""
 
@@ -40,7 +40,7 @@ class BackboneChoice:
     description: str
 
     @classmethod
-    def of_weight(cls, weight: Weight) -> "BackboneChoice":
+    def from_weight(cls, weight: Weight) -> "BackboneChoice":
         where = availability(weight)
         title = weight.name if where == "downloaded" else f"{weight.name}  ({where})"
         if weight.name == RECOMMENDED and not is_here(weight):
@@ -48,7 +48,7 @@ class BackboneChoice:
         return cls(weight.name, title, f"{weight.summary} · licence {weight.licence}")
 
     @classmethod
-    def of_file(cls, path: str) -> "BackboneChoice":
+    def from_file(cls, path: str) -> "BackboneChoice":
         return cls(path, Path(path).name, f"Checkpoint {path}")
 
 
@@ -56,7 +56,7 @@ def backbone_choices() -> list[BackboneChoice]:
     """The embedded ones, then what is on this machine, then what can be downloaded."""
     known = models()
     here = [weight for weight in known if is_here(weight)]
-    return [BackboneChoice.of_weight(weight) for weight in here + [weight for weight in known if weight not in here]]
+    return [BackboneChoice.from_weight(weight) for weight in here + [weight for weight in known if weight not in here]]
 
 
 @dataclass(frozen=True)

@@ -2,75 +2,38 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from psygnal import Signal
 
-from patchfield.backbones import Backbone, load_backbone
+from patchfield.backbones import Backbone
 from patchfield.errors import PatchfieldError
-from patchfield.field import Estimate, ExtractionStep, FeatureField, FeatureRecipe, Interpolation, estimate
-from patchfield.napari.jobs import Job, Runner, Slot, reports
-from patchfield.napari.layers.stack import ImageSource, Plane, PlaneIndex
+from patchfield.field import Estimate, ExtractionStep, FeatureField, FeatureRecipe, estimate
+from patchfield.images import ImageSettings
+from patchfield.napari.jobs import Job, Reported, Returned, Runner, Slot, reports
+from patchfield.napari.layers.stack import LayerStack
+from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.status import Progress
-from patchfield.pipeline import extraction
+from patchfield.pipeline import Extractor
 
-KEPT_BYTES = 2 * 2**30
+MAX_KEPT_BYTES = 2 * 2**30
 """Fields of planes without strokes are dropped, oldest first, when all fields together exceed this."""
-
-
-@dataclass(frozen=True)
-class FeatureSpec:
-    """What features are made with: a backbone, how it is loaded, and which views are taken.
-
-    Attributes
-    ----------
-    backbone : str
-        A name or file for :func:`patchfield.load_backbone`.
-    sampling : str
-        As :meth:`patchfield.Sampling.parse` reads it.
-    interpolation : {"nearest", "bilinear", "bicubic"}
-    options : dict
-        Keyword options for loading.
-    """
-
-    backbone: str
-    sampling: str
-    interpolation: Interpolation = "bilinear"
-    options: dict[str, Any] = field(default_factory=dict, hash=False)
-
-    @classmethod
-    def of(cls, recipe: FeatureRecipe) -> "FeatureSpec":
-        """What a field (of a loaded probe) was made with."""
-        return cls(recipe.backbone, recipe.sampling, recipe.interpolation, dict(recipe.options))
-
-    def load(self, report: Callable[["Loading"], None] = lambda _: None) -> Backbone:
-        """The backbone, downloaded where that is still to do."""
-        return load_backbone(self.backbone, progress=lambda done, total: report(Loading(done, total)), **self.options)
-
-    def extraction(self, source: ImageSource, index: PlaneIndex, backbone: Backbone) -> Iterator[ExtractionStep]:
-        """The steps towards the field of a plane."""
-        settings = source.settings
-        return extraction(
-            source.seen(index), backbone, self.sampling, self.interpolation, settings.contrast, settings.channels
-        )
 
 
 @dataclass(frozen=True)
 class Loading:
     """Some of the weights were downloaded."""
 
-    done: int
-    total: int
+    progress: Progress
 
 
 @dataclass(frozen=True)
 class Loaded:
     """The backbone is ready."""
 
-    backbone: Backbone
+    extractor: Extractor
 
 
 @dataclass(frozen=True)
@@ -79,12 +42,15 @@ class Extracted:
 
     plane: Plane
     step: ExtractionStep
-    backbone: Backbone
     seconds: float
 
 
-@dataclass
-class Kept:
+FeatureStep = Loading | Loaded | Extracted
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class KeptField:
     """A field, and whether all of its views are there."""
 
     field: FeatureField
@@ -97,51 +63,71 @@ class Features:
     Parameters
     ----------
     runner : Runner
-    spec : FeatureSpec
-        What to begin with.
+    recipe : FeatureRecipe
+        What to begin with; contrast and channels are each image's own.
+
+    Attributes
+    ----------
+    recipe : FeatureRecipe
+        How features are made now.
+    extractor : Extractor or None
+        What makes them, once the backbone is loaded.
+    loading, extracting : Progress or None
+        Of the weights and of the features, while they go on.
+    problem : str or None
+        Why nothing goes on, when something went wrong or was stopped.
     """
 
     changed = Signal()
     """Progress, backbone, or whether something goes on."""
     chosen = Signal()
     """Features are made in another way from now on."""
-    ready = Signal(object)
-    """A plane (Plane) has a field, or a better one."""
-    failed = Signal(object)
-    """Loading or computing failed with an exception."""
+    ready = Signal(Plane)
+    """A plane has a field, or a better one."""
+    failed = Signal(Exception)
+    """Loading or computing failed."""
 
-    def __init__(self, runner: Runner, spec: FeatureSpec) -> None:
-        self.spec = spec
-        self.backbone: Backbone | None = None
+    def __init__(self, runner: Runner, recipe: FeatureRecipe) -> None:
+        self.recipe = recipe
+        self.extractor: Extractor | None = None
         self.loading: Progress | None = None
         self.extracting: Progress | None = None
         self.problem: str | None = None
         self._slot = Slot(runner)
-        self._wanted: tuple[tuple[Plane, ImageSource], ...] = ()
+        self._wanted: tuple[tuple[Plane, LayerStack], ...] = ()
         self._current: Plane | None = None
-        self._kept: OrderedDict[tuple[FeatureSpec, Plane], Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple[FeatureRecipe, Plane], KeptField] = OrderedDict()
         self._seconds_per_pixel: float | None = None
 
+    @property
+    def backbone(self) -> Backbone | None:
+        """The network, once it is loaded."""
+        return None if self.extractor is None else self.extractor.backbones[0]
+
     def field(self, plane: Plane) -> FeatureField | None:
-        kept = self._kept.get((self.spec, plane))
+        """The field of a plane, of all or of the first views."""
+        kept = self._kept.get((self.recipe, plane))
         return kept.field if kept else None
 
     def is_complete(self, plane: Plane) -> bool:
-        kept = self._kept.get((self.spec, plane))
+        """Whether the field of a plane has all of its views."""
+        kept = self._kept.get((self.recipe, plane))
         return kept is not None and kept.complete
 
-    def choose(self, spec: FeatureSpec) -> None:
+    def choose(self, recipe: FeatureRecipe) -> None:
         """Compute features in another way from now on; fields of the old way are kept for a return."""
-        if spec == self.spec:
+        recipe = replace(recipe, image=ImageSettings())
+        if recipe == self.recipe:
             return
-        if (spec.backbone, spec.options) != (self.spec.backbone, self.spec.options):
-            self.backbone, self._seconds_per_pixel = None, None
-        self.spec = spec
+        known = (self.recipe.backbone, self.recipe.options, self.recipe.fingerprint)
+        if (recipe.backbone, recipe.options, recipe.fingerprint) != known:
+            self.extractor = self._seconds_per_pixel = None
+        self.recipe = recipe
         self.chosen.emit()
         self._restart()
 
-    def request(self, wanted: Sequence[tuple[Plane, ImageSource]]) -> None:
-        """See to it that these planes have fields, the first one first; others are no longer asked for."""
+    def request(self, wanted: Sequence[tuple[Plane, LayerStack]]) -> None:
+        """Compute the fields of these planes, in their order, where they are missing, and of no others any more."""
         self._wanted = tuple(wanted)
         if self.problem is None:
             self._continue()
@@ -164,6 +150,7 @@ class Features:
         self._restart()
 
     def close(self) -> None:
+        """Stop, and drop all fields."""
         self._wanted = ()
         self._slot.cancel()
         self._kept.clear()
@@ -172,38 +159,38 @@ class Features:
         """What the field of a plane takes, and for how many seconds if that was measured; None before loading."""
         if self.backbone is None:
             return None
-        expected = estimate(shape, self.backbone, self.spec.sampling)
+        expected = estimate(shape, self.backbone, self.recipe.sampling)
         pixels = expected.tiles * expected.pixels_per_tile
         return expected, None if self._seconds_per_pixel is None else pixels * self._seconds_per_pixel
 
     def _restart(self) -> None:
-        self.problem = None
-        self._current = None
         self._slot.cancel()
-        self.loading = self.extracting = None
+        self.problem = self.loading = self.extracting = self._current = None
         self._continue()
-        self.changed.emit()
 
     def _continue(self) -> None:
         """Start on the first plane that is wanted and not complete, unless it is under way already."""
         todo = [(plane, source) for plane, source in self._wanted if not self.is_complete(plane)]
         if not todo:
-            self._current, self.loading, self.extracting = None, None, None
+            self._current = self.loading = self.extracting = None
             self._slot.cancel()
         elif todo[0][0] != self._current:
             plane, source = todo[0]
-            self._current, self.loading = plane, Progress(0, 0, "bytes") if self.backbone is None else None
-            work = partial(_compute, self.spec, self.backbone, source, plane)
+            self._current = plane
+            self.loading = Progress(0, 0, "bytes") if self.extractor is None else None
+            work = partial(_compute, self.recipe, self.extractor, source, plane)
             self._slot.submit(Job(work, self._on_step, self._on_error), interrupt=True)
         self.changed.emit()
 
-    def _on_step(self, step: Loading | Loaded | Extracted) -> None:
-        if isinstance(step, Loading):
-            self.loading = Progress(step.done, step.total, "bytes")
-        elif isinstance(step, Loaded):
-            self.backbone, self.loading = step.backbone, None
-        else:
-            self._on_extracted(step)
+    def _on_step(self, step: FeatureStep) -> None:
+        match step:
+            case Loading(progress):
+                self.loading = progress
+            case Loaded(extractor):
+                self.extractor = extractor
+                self.loading = None
+            case Extracted():
+                self._on_extracted(step)
         self.changed.emit()
 
     def _on_extracted(self, extracted: Extracted) -> None:
@@ -212,14 +199,18 @@ class Features:
         self.extracting = None if complete else Progress(step.done, step.total, "tiles")
         if step.field is None:
             return
-        self._keep(plane, Kept(step.field, complete))
+        self._keep(plane, KeptField(step.field, complete))
         if complete:
-            expected = estimate(step.field.shape, extracted.backbone, self.spec.sampling)
-            self._seconds_per_pixel = extracted.seconds / (expected.tiles * expected.pixels_per_tile)
+            self._measure(step.field.shape, extracted.seconds)
             self._current = None
         self.ready.emit(plane)
         if complete:
             self._continue()
+
+    def _measure(self, shape: tuple[int, int], seconds: float) -> None:
+        expected = self.estimate(shape)
+        if expected is not None:
+            self._seconds_per_pixel = seconds / (expected[0].tiles * expected[0].pixels_per_tile)
 
     def _on_error(self, error: Exception) -> None:
         sentence = str(error) if isinstance(error, PatchfieldError) else f"Features failed: {error}"
@@ -228,37 +219,56 @@ class Features:
 
     def _end(self, problem: str) -> None:
         self._slot.cancel()
-        self._current, self.loading, self.extracting = None, None, None
+        self._current = self.loading = self.extracting = None
         self.problem = problem
         self.changed.emit()
 
-    def _keep(self, plane: Plane, kept: Kept) -> None:
-        self._kept[self.spec, plane] = kept
-        self._kept.move_to_end((self.spec, plane))
+    def _keep(self, plane: Plane, kept: KeptField) -> None:
+        self._kept[self.recipe, plane] = kept
+        self._kept.move_to_end((self.recipe, plane))
         wanted = {plane for plane, _ in self._wanted}
         total = sum(kept.field.nbytes for kept in self._kept.values())
         for key in list(self._kept):
-            if total <= KEPT_BYTES:
+            if total <= MAX_KEPT_BYTES:
                 return
-            if key[0] != self.spec or key[1] not in wanted:
+            if key[0] != self.recipe or key[1] not in wanted:
                 total -= self._kept.pop(key).field.nbytes
 
 
+def load_extractor(recipe: FeatureRecipe) -> Generator[Loading | Loaded, None, None]:
+    """Load a backbone, downloaded where that is still to do; what is loaded comes last."""
+
+    def load(report: Report) -> Extractor:
+        return Extractor.load(recipe, download=lambda done, total: report(Progress(done, total, "bytes")))
+
+    for message in reports(load):
+        match message:
+            case Reported(progress):
+                yield Loading(progress)
+            case Returned(extractor):
+                yield Loaded(extractor)
+
+
+def extraction(extractor: Extractor, source: LayerStack, plane: Plane) -> Generator[ExtractionStep, None, None]:
+    """The steps towards the field of a plane, seen as its image is."""
+    yield from seen_as(extractor, source.settings).steps(source, plane.index)
+
+
+def seen_as(extractor: Extractor, settings: ImageSettings) -> Extractor:
+    """The same features of images that are seen with some settings."""
+    recipes = tuple(replace(recipe, image=settings) for recipe in extractor.recipes)
+    return replace(extractor, recipes=recipes)
+
+
 def _compute(
-    spec: FeatureSpec, backbone: Backbone | None, source: ImageSource, plane: Plane
-) -> Generator[Loading | Loaded | Extracted, None, None]:
+    recipe: FeatureRecipe, extractor: Extractor | None, source: LayerStack, plane: Plane
+) -> Generator[FeatureStep, None, None]:
     """Load the backbone where that is still to do, then compute the field of a plane."""
-    if backbone is None:
-        backbone = yield from _load(spec)
-        yield Loaded(backbone)
+    if extractor is None:
+        for step in load_extractor(recipe):
+            yield step
+            extractor = step.extractor if isinstance(step, Loaded) else extractor
+    assert extractor is not None
     start = time.perf_counter()
-    for step in spec.extraction(source, plane.index, backbone):
-        yield Extracted(plane, step, backbone, time.perf_counter() - start)
-
-
-def _load(spec: FeatureSpec) -> Generator[Loading, None, Backbone]:
-    for kind, value in reports(spec.load):
-        if kind == "result":
-            return value
-        yield value
-    raise AssertionError("a call ends with a result or an error")
+    for extracted in extraction(extractor, source, plane):
+        yield Extracted(plane, extracted, time.perf_counter() - start)

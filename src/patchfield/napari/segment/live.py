@@ -1,6 +1,7 @@
 """The live probe: learns from every stroke, latest wins, and says when its answer is out of date."""
 
 from functools import partial
+from typing import Protocol
 
 from psygnal import Signal
 
@@ -10,7 +11,6 @@ from patchfield.napari.segment.updates import (
     Drawn,
     Labelled,
     Learned,
-    Show,
     Target,
     Unlearned,
     Updated,
@@ -21,10 +21,21 @@ from patchfield.napari.segment.updates import (
     update,
 )
 from patchfield.napari.session.classes import ClassTable
-from patchfield.probe import Agreement, ClassInfo, LinearProbe
+from patchfield.napari.session.view import ViewState
+from patchfield.probe import Agreement, LinearProbe
 
 VALIDATION_DELAY = 0.7
 """Seconds without another stroke before the agreement is computed: it is not to slow down who paints."""
+
+
+class Material(Protocol):
+    """What a probe learns from and segments, as it is now."""
+
+    def labelled(self) -> tuple[Labelled, ...]:
+        """All painted planes of all images, with their fields where these are there."""
+
+    def target(self) -> Target | None:
+        """The plane on view, once it has features."""
 
 
 class Live:
@@ -33,28 +44,48 @@ class Live:
     Parameters
     ----------
     runner : Runner
+    material : Material
+        Asked whenever something is to be learned or segmented.
     classes : ClassTable
         Gets the numbers of painted pixels.
+    view : ViewState
+        What of a prediction is drawn.
+
+    Attributes
+    ----------
+    probe : LinearProbe or None
+        What segments now.
+    loaded : LinearProbe or None
+        A probe from a file, which serves while the strokes do not suffice for another.
+    following : bool
+        Whether every stroke is learned from at once.
+    stale : bool
+        Whether there are strokes that the probe does not know.
+    seconds : float or None
+        How long the last update took.
+    agreement : Agreement or None
+        How well strokes that were held out are predicted.
     """
 
     changed = Signal()
     """Something that the status line shows."""
-    drawn = Signal(object)
-    """A piece of a result (Drawn) is there."""
+    drawn = Signal(Drawn)
+    """A piece of a result is there."""
     withdrawn = Signal()
     """There is no probe any more: results are to be cleared."""
-    failed = Signal(object)
-    """An update failed with an exception."""
+    failed = Signal(Exception)
+    """An update failed."""
 
-    def __init__(self, runner: Runner, classes: ClassTable) -> None:
-        self.classes = classes
+    def __init__(self, runner: Runner, material: Material, classes: ClassTable, view: ViewState) -> None:
         self.probe: LinearProbe | None = None
         self.loaded: LinearProbe | None = None
         self.following = True
-        self.show, self.shown_class = Show.SEGMENTATION, 1
         self.stale = False
         self.seconds: float | None = None
         self.agreement: Agreement | None = None
+        self._material = material
+        self._classes = classes
+        self._view = view
         self._updates = Slot(runner, self.changed.emit)
         self._agreements = Slot(runner)
         self._strokes = 0
@@ -63,21 +94,21 @@ class Live:
     def updating(self) -> bool:
         return self._updates.busy
 
-    def strokes_changed(self, labelled: tuple[Labelled, ...], target: Target | None) -> None:
+    def strokes_changed(self) -> None:
         """New strokes: learn from them, or remember that they were not learned from."""
         self._strokes += 1
         self.stale = True
         self.agreement = None
         self._agreements.cancel()
-        self._submit(labelled, target, fit=self.following, interrupt=True)
+        self._submit(fit=self.following, interrupt=True)
 
-    def learn(self, labelled: tuple[Labelled, ...], target: Target | None) -> None:
+    def learn(self) -> None:
         """Learn from the strokes as they are, for example because their features are better now."""
-        self._submit(labelled, target, fit=True)
+        self._submit(fit=True)
 
-    def predict(self, labelled: tuple[Labelled, ...], target: Target | None) -> None:
+    def predict(self) -> None:
         """Segment another plane, or show something else of it; learn only what is overdue."""
-        self._submit(labelled, target, fit=self.stale and self.following)
+        self._submit(fit=self.stale and self.following)
 
     def adopt(self, probe: LinearProbe | None) -> None:
         """Use a probe that was loaded, until strokes of two classes make another."""
@@ -85,20 +116,29 @@ class Live:
         self.loaded = self.probe = probe
 
     def restart(self) -> None:
-        """Features are made in another way: forget what was learned from the old ones."""
+        """Features are made in another way: forget what was learned from the old ones, learn the strokes anew."""
         self._updates.cancel()
         self._agreements.cancel()
         self.loaded = self.probe = self.agreement = self.seconds = None
+        self.stale = bool(self._material.labelled())
 
     def close(self) -> None:
+        """Stop all updates."""
         self._updates.cancel()
         self._agreements.cancel()
 
-    def _submit(
-        self, labelled: tuple[Labelled, ...], target: Target | None, *, fit: bool, interrupt: bool = False
-    ) -> None:
-        classes = {entry.value: ClassInfo(entry.name, entry.color) for entry in self.classes}
-        request = UpdateRequest(labelled, classes, self.probe, self.loaded, fit, target, self.show, self.shown_class)
+    def _submit(self, *, fit: bool, interrupt: bool = False) -> None:
+        labelled = self._material.labelled()
+        request = UpdateRequest(
+            labelled=labelled,
+            classes=self._classes.infos,
+            probe=self.probe,
+            fallback=self.loaded,
+            fit=fit,
+            target=self._material.target(),
+            show=self._view.show,
+            shown_class=self._view.shown_class,
+        )
         on_step = partial(self._on_step, self._strokes, labelled)
         self._updates.submit(Job(partial(update, request), on_step, self._on_error), interrupt=interrupt)
         self.changed.emit()
@@ -106,7 +146,7 @@ class Live:
     def _on_step(self, strokes: int, labelled: tuple[Labelled, ...], step: UpdateStep) -> None:
         match step:
             case Counted(pixels):
-                self.classes.count(pixels)
+                self._classes.count(pixels)
             case Learned(probe):
                 self.probe = probe
                 self.stale = strokes != self._strokes

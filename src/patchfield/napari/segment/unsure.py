@@ -1,24 +1,31 @@
-"""Where a stroke would help most: the places a probe is least sure of."""
+"""Where a stroke would help most: the positions at which a probe is least sure."""
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import peak_local_max
 
 from patchfield.field import FeatureField
-from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import Job, Slot
-from patchfield.napari.layers.stack import Plane
+from patchfield.napari.session.planes import Plane
+from patchfield.napari.workspace import Workspace
 from patchfield.probe import LinearProbe
 
 PATCH = 16
-"""Side in pixels of the patches whose mean uncertainty is compared: a place, not a noisy pixel."""
+"""Side in pixels of the patches whose mean uncertainty is compared: an area, not a noisy pixel."""
+
+MIN_VIEW = 256
+"""The canvas shows at least so many image pixels across when a position is visited."""
 
 
-def unsure_places(uncertainty: np.ndarray, painted: np.ndarray | None = None, count: int = 20) -> list[tuple[int, int]]:
-    """Places of high uncertainty that lie apart, the most uncertain first.
+def unsure_positions(
+    uncertainty: NDArray[Any], painted: NDArray[Any] | None = None, count: int = 20
+) -> list[tuple[int, int]]:
+    """Positions of high uncertainty that lie apart, the most uncertain first.
 
     Parameters
     ----------
@@ -37,7 +44,7 @@ def unsure_places(uncertainty: np.ndarray, painted: np.ndarray | None = None, co
     Examples
     --------
     >>> maps = np.zeros((64, 64)); maps[32:48, 16:32] = 1
-    >>> unsure_places(maps, count=1)
+    >>> unsure_positions(maps, count=1)
     [(39, 23)]
     """
     height, width = uncertainty.shape
@@ -54,52 +61,51 @@ def unsure_places(uncertainty: np.ndarray, painted: np.ndarray | None = None, co
     ]
 
 
-VIEW = 256
-"""Image pixels that the canvas shows across at the least, when a place is visited."""
-
-
 class UnsureTour:
-    """Moves the view to the most uncertain places, the worst first; a new probe makes a new tour."""
+    """Moves the view to the most uncertain positions, the worst first; a new probe makes a new tour."""
 
-    def __init__(self, controller: Controller) -> None:
-        self._controller = controller
-        self._slot = Slot(controller.runner)
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._slot = Slot(workspace.runner)
         self._made_for: tuple[LinearProbe, Plane] | None = None
-        self._places: list[tuple[int, int]] = []
+        self._positions: list[tuple[int, int]] = []
 
     def next(self) -> None:
-        """Go to the next place; nothing happens while there is nothing to be unsure of."""
-        probe, target = self._controller.live.probe, self._controller.target()
-        if probe is None or target is None:
+        """Go to the next position; nothing happens while there is nothing to be unsure of."""
+        probe, target, current = self._workspace.live.probe, self._workspace.target(), self._workspace.current
+        if probe is None or target is None or current is None:
             return
-        if self._places and self._made_for == (probe, target.plane):
-            self._visit()
+        if self._positions and self._made_for == (probe, target.plane):
+            self._visit(target.plane)
             return
         self._made_for = (probe, target.plane)
-        painted = self._controller.current.snapshots.get(target.plane.index)
-        work = partial(_places, probe, target.field, painted)
-        self._slot.submit(Job(work, self._begin, self._controller.on_error), interrupt=True)
+        painted = current.snapshots.get(target.plane.index)
+        work = partial(_positions, probe, target.field, painted)
+        begin = partial(self._begin, target.plane)
+        self._slot.submit(Job(work, begin, self._workspace.on_error), interrupt=True)
 
     def close(self) -> None:
+        """Stop looking."""
         self._slot.cancel()
 
-    def _begin(self, places: list[tuple[int, int]]) -> None:
-        self._places = places
-        self._visit()
+    def _begin(self, plane: Plane, positions: list[tuple[int, int]]) -> None:
+        self._positions = positions
+        self._visit(plane)
 
-    def _visit(self) -> None:
-        current = self._controller.current
-        if not self._places or current is None:
+    def _visit(self, plane: Plane) -> None:
+        current = self._workspace.current
+        if not self._positions or current is None or current.source.id != plane.image:
             return
-        place = self._places.pop(0)
-        layer, viewer = current.labels, self._controller.viewer
-        index = self._made_for[1].index
-        viewer.scene.camera.center = tuple(layer.data_to_world((*index, *place)))[-3:]
-        # In canvas pixels per unit of the world, such that VIEW image pixels fit.
-        close_up = min(viewer.canvas.size) / (VIEW * abs(layer.scale[-1]))
+        position = self._positions.pop(0)
+        layer, viewer = current.labels, self._workspace.viewer
+        viewer.scene.camera.center = tuple(layer.data_to_world((*plane.index, *position)))[-3:]
+        # In canvas pixels per unit of the world, such that MIN_VIEW image pixels fit.
+        close_up = min(viewer.canvas.size) / (MIN_VIEW * abs(layer.scale[-1]))
         viewer.scene.camera.zoom = max(viewer.scene.camera.zoom, close_up)
-        viewer.status = f"In the middle: an unsure place, {len(self._places)} more"
+        viewer.status = f"In the middle: an unsure place, {len(self._positions)} more"
 
 
-def _places(probe: LinearProbe, field: FeatureField, painted: np.ndarray | None) -> Iterator[list[tuple[int, int]]]:
-    yield unsure_places(probe.uncertainty(field), painted)
+def _positions(
+    probe: LinearProbe, field: FeatureField, painted: NDArray[Any] | None
+) -> Iterator[list[tuple[int, int]]]:
+    yield unsure_positions(probe.uncertainty(field), painted)

@@ -4,24 +4,16 @@ import copy
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from patchfield.field import FeatureField, Region
-from patchfield.napari.layers.stack import Plane
+from patchfield.napari.session.planes import Plane
+from patchfield.napari.session.view import Show
 from patchfield.probe import Agreement, ClassInfo, LinearProbe, stroke_agreement
 
 BLOCK = 2048
 """Side of the pieces in which larger images are segmented, the ones in view first."""
-
-
-class Show(StrEnum):
-    """What is shown of a prediction."""
-
-    SEGMENTATION = "segmentation"
-    PROBABILITY = "probability"
-    UNCERTAINTY = "uncertainty"
 
 
 @dataclass(frozen=True)
@@ -188,11 +180,11 @@ def _distance(piece: slice, view: slice) -> int:
 
 
 def _probability(probe: LinearProbe, field: FeatureField, region: Region, value: int) -> np.ndarray:
-    place = np.flatnonzero(probe.values == value)
-    if not len(place):
+    known = np.flatnonzero(probe.values == value)
+    if not len(known):
         rows, columns = region
         return np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
-    return probe.probabilities(field, region)[place[0]]
+    return probe.probabilities(field, region)[known[0]]
 
 
 def _sum(counts: list[dict[int, int]]) -> dict[int, int]:

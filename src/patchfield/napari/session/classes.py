@@ -6,15 +6,10 @@ from dataclasses import dataclass, replace
 from psygnal import Signal
 
 from patchfield.errors import LabelError
-
-PALETTE = (
-    *("#4aa8ff", "#ffb000", "#2ee6a6", "#ff5c8a", "#b58cff"),
-    *("#f4f06a", "#ff7a33", "#5be0ee", "#c6e86b", "#e08bd8"),
-)
-"""Colours that keep apart on grey micrographs, also for colour-blind eyes in the first four."""
+from patchfield.probe import ClassInfo
 
 FIRST_NAMES = ("background", "foreground")
-MOST_CLASSES = 255
+MAX_VALUE = 255
 """The labels layer holds uint8: a value beyond would wrap around to another class."""
 
 
@@ -25,9 +20,9 @@ class PaintClass:
     Attributes
     ----------
     value : int
-        Its value in the labels layer, from 1.
-    name, color : str
-        Colour as "#rrggbb".
+        Its value in the labels layer, 1 to 255.
+    info : ClassInfo
+        Its name and colour.
     pixels : int
         How many pixels carry it, in all images together.
     visible : bool
@@ -35,18 +30,30 @@ class PaintClass:
     """
 
     value: int
-    name: str
-    color: str
+    info: ClassInfo
     pixels: int = 0
     visible: bool = True
 
+    @property
+    def name(self) -> str:
+        return self.info.name
 
-def default_color(value: int) -> str:
-    return PALETTE[(value - 1) % len(PALETTE)]
+    @property
+    def color(self) -> str:
+        """ "#rrggbb"."""
+        return self.info.color
 
 
 class ClassTable:
-    """The classes of an annotation, ordered by value; the same for all images of a viewer."""
+    """The classes of an annotation, ordered by value; the same for all images of a viewer.
+
+    Examples
+    --------
+    >>> table = ClassTable()
+    >>> table.count({1: 10, 7: 5})
+    >>> [(entry.name, entry.pixels) for entry in table]
+    [('background', 10), ('foreground', 0), ('class 7', 5)]
+    """
 
     changed = Signal()
     """Something about the classes changed: number, names, colours or visibility."""
@@ -57,7 +64,7 @@ class ClassTable:
         self._classes: dict[int, PaintClass] = {}
         self._removed: dict[int, PaintClass] = {}
         for value, name in enumerate(FIRST_NAMES, start=1):
-            self._classes[value] = PaintClass(value, name, default_color(value))
+            self._classes[value] = PaintClass(value, replace(ClassInfo.default(value), name=name))
 
     def __iter__(self) -> Iterator[PaintClass]:
         return iter(self._classes.values())
@@ -80,6 +87,11 @@ class ClassTable:
         """Number of classes with strokes."""
         return sum(entry.pixels > 0 for entry in self)
 
+    @property
+    def infos(self) -> dict[int, ClassInfo]:
+        """Name and colour by value."""
+        return {entry.value: entry.info for entry in self}
+
     def add(self) -> PaintClass:
         """A new class with the smallest free value, under a name of its own.
 
@@ -88,9 +100,9 @@ class ClassTable:
         LabelError
             When all 255 are taken.
         """
-        value = next((v for v in range(1, MOST_CLASSES + 1) if v not in self._classes), None)
+        value = next((v for v in range(1, MAX_VALUE + 1) if v not in self._classes), None)
         if value is None:
-            raise LabelError(f"All {MOST_CLASSES} classes are in use: remove one before adding another.")
+            raise LabelError(f"All {MAX_VALUE} classes are in use: remove one before adding another.")
         self._removed.pop(value, None)
         self.ensure([value])
         return self._classes[value]
@@ -99,37 +111,53 @@ class ClassTable:
         """Add the classes among `values` that are not there: napari's M key paints a new one, undo a removed one."""
         missing = [int(value) for value in values if value and int(value) not in self._classes]
         if missing:
-            new = {value: PaintClass(value, f"class {value}", default_color(value)) for value in missing}
-            self._set(
-                self._classes | new | {value: self._removed[value] for value in missing if value in self._removed}
-            )
+            new = {value: PaintClass(value, ClassInfo.default(value)) for value in missing}
+            known = {value: self._removed[value] for value in missing if value in self._removed}
+            self._set(self._classes | new | known)
 
     def remove(self, value: int) -> None:
+        """Remove a class; it comes back as it was when its strokes do."""
         self._removed[value] = replace(self._classes[value], pixels=0)
         self._set({v: entry for v, entry in self._classes.items() if v != value})
 
-    def change(self, value: int, **fields: str | bool) -> None:
-        """Give a class another `name`, `color` or `visible`."""
-        changed = replace(self._classes[value], **fields)
-        if changed != self._classes[value]:
-            self._set({**self._classes, value: changed})
+    def rename(self, value: int, name: str) -> None:
+        self._change(value, info=replace(self._classes[value].info, name=name))
 
-    def replace(self, classes: Mapping[int, tuple[str, str]]) -> None:
+    def recolor(self, value: int, color: str) -> None:
+        """Give a class another colour, "#rrggbb"."""
+        self._change(value, info=replace(self._classes[value].info, color=color))
+
+    def set_visible(self, value: int, visible: bool) -> None:
+        """Show or hide a class in segmentations."""
+        self._change(value, visible=visible)
+
+    def replace(self, classes: Mapping[int, ClassInfo]) -> None:
         """Take names and colours from elsewhere (a loaded probe); painted classes it lacks stay."""
         kept = {value: entry for value, entry in self._classes.items() if entry.pixels}
-        new = {v: replace(kept.get(v, PaintClass(v, "", "")), name=n, color=c) for v, (n, c) in classes.items()}
+        new = {value: replace(kept.get(value, PaintClass(value, info)), info=info) for value, info in classes.items()}
         self._set(kept | new)
 
     def count(self, pixels: Mapping[int, int]) -> None:
         """Take over the numbers of painted pixels; values without a class get one."""
         self.ensure(pixels)
-        counted = {v: replace(entry, pixels=pixels.get(v, 0)) for v, entry in self._classes.items()}
+        counted = {value: replace(entry, pixels=pixels.get(value, 0)) for value, entry in self._classes.items()}
         if counted != self._classes:
             self._classes = counted
             self.counted.emit()
 
     def colors(self, *, only_visible: bool = False) -> dict[int, str]:
+        """Colour by value."""
         return {entry.value: entry.color for entry in self if entry.visible or not only_visible}
+
+    def _change(self, value: int, *, info: ClassInfo | None = None, visible: bool | None = None) -> None:
+        before = self._classes[value]
+        after = replace(
+            before,
+            info=before.info if info is None else info,
+            visible=before.visible if visible is None else visible,
+        )
+        if after != before:
+            self._set({**self._classes, value: after})
 
     def _set(self, classes: dict[int, PaintClass]) -> None:
         self._classes = dict(sorted(classes.items()))

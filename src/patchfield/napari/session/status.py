@@ -1,4 +1,4 @@
-"""What the user is told about where things stand: one sentence, always true."""
+"""Where things stand: one sentence, always true."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,6 +39,8 @@ class Situation:
     ----------
     image : str or None
         Name of the chosen image.
+    images : int
+        How many images are open.
     backbone : str
         What the features are made with.
     loading, extracting : Progress or None
@@ -58,6 +60,7 @@ class Situation:
     """
 
     image: str | None = None
+    images: int = 0
     backbone: str = ""
     loading: Progress | None = None
     extracting: Progress | None = None
@@ -81,17 +84,18 @@ class Status:
     progress: Progress | None = None
 
 
-def describe(situation: Situation) -> Status:
+def status_for(situation: Situation) -> Status:
     """The state that a situation amounts to.
 
     Examples
     --------
-    >>> describe(Situation(image="steel", has_field=True, painted=1)).sentence
+    >>> status_for(Situation(image="steel", has_field=True, painted=1)).sentence
     'Paint a second class: two are needed.'
     """
     s = situation
     if s.image is None:
-        return Status(State.NO_IMAGE, "Open or drop an image to begin.")
+        what = "Choose an image in the Image section to go on." if s.images else "Open or drop an image to begin."
+        return Status(State.NO_IMAGE, what)
     if s.loading is not None:
         amount = f": {s.loading}" if s.loading.done else ""
         return Status(State.LOADING_WEIGHTS, f"Loading {s.backbone}{amount}", s.loading)

@@ -23,7 +23,7 @@ from patchfield.napari.adapt.adapting import Adapting, Phase
 from patchfield.napari.adapt.order import Order, default_size, expectation, first_start, free_name, start_choices
 from patchfield.napari.adapt.run import runs_folder
 from patchfield.napari.controller import Controller
-from patchfield.napari.layers.stack import ImageSource
+from patchfield.napari.layers.stack import LayerStack
 
 TITLE = "Adapt model"
 COLORS = {
@@ -82,7 +82,7 @@ class AdaptSection(Section):
 
     def show_starts(self) -> None:
         """Offer the transformers, the one that describes the pixels now chosen already."""
-        start, why = first_start(self._controller.features.spec.backbone, self.start.currentData())
+        start, why = first_start(self._controller.features.recipe.backbone, self.start.currentData())
         self.start.clear()
         for choice in start_choices():
             self.start.addItem(choice.title, choice.backbone)
@@ -97,7 +97,7 @@ class AdaptSection(Section):
         if self._named_by_hand and self.name.text().strip():
             return
         current = self._controller.current
-        of_layer = "" if current is None else Path(current.source.name).stem
+        of_layer = "" if current is None else Path(current.source.title).stem
         of_folder = "" if self._folder is None else self._folder.name
         self.name.setText(free_name(of_folder if self.images.currentData() is Images.FOLDER else of_layer, self._root))
 
@@ -135,7 +135,9 @@ class AdaptSection(Section):
 
     def _press(self) -> None:
         verbs = {"Stop": self._adapting.stop, "Use it": self._adapting.use, "Resume": self._adapting.resume}
-        verbs[self._action()]()
+        action = self._action()
+        if action is not None:
+            verbs[action]()
 
     def _begin(self) -> None:
         order = Order(
@@ -148,7 +150,7 @@ class AdaptSection(Section):
         )
         self._adapting.start(order)
 
-    def chosen_images(self) -> Path | Sequence[ImageSource]:
+    def chosen_images(self) -> Path | Sequence[LayerStack]:
         annotations, chosen = self._controller.annotations, self.images.currentData()
         if chosen is Images.FOLDER and self._folder is not None:
             return self._folder

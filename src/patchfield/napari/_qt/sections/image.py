@@ -1,12 +1,15 @@
-"""Which image is painted on, and how it is looked at."""
+"""Which image is painted on, and how it is seen."""
+
+from enum import Enum
 
 from napari.layers import Image
 from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy
 
 from patchfield.images import Contrast
-from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, row, told
-from patchfield.napari.controller import Controller
-from patchfield.napari.layers.stack import Channel
+from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, row
+from patchfield.napari._qt.notices import notify_refusals
+from patchfield.napari.layers.stack import LayerStack
+from patchfield.napari.workspace import Workspace
 
 CONTRASTS: dict[str, Contrast | None] = {
     "automatic": "auto",
@@ -15,32 +18,34 @@ CONTRASTS: dict[str, Contrast | None] = {
     "darkest to brightest": "minmax",
     "full range of the type": "none",
 }
-AS_IT_IS, ONE, THREE = "as it is", "one as grey", "three as colours"
+
+
+class Channels(Enum):
+    """How many channels are seen; the value is what the list says."""
+
+    ALL = "as it is"
+    ONE = "one as grey"
+    THREE = "three as colours"
+    LAYERS = "three layers as colours"
+
+
+PICKS = {Channels.ALL: 0, Channels.ONE: 1, Channels.THREE: 3, Channels.LAYERS: 3}
+"""How many lists there are to choose channels or layers from."""
 
 
 class ImageSection(Section):
-    """Layer, contrast, and channels where there is a choice."""
+    """Layer, contrast, and axes and channels where there is a choice."""
 
-    def __init__(self, controller: Controller) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         super().__init__("Image", expanded=True)
-        self._controller = controller
-        self._offered: list[Channel] = []
-        self.images = QComboBox()
-        self.images.setToolTip("The image layer to paint on")
-        # Long layer names must not widen the dock.
-        self.images.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._workspace = workspace
+        self.images = _list("The image layer to paint on")
         self.description = hint()
-        self.contrast = QComboBox()
+        self.contrast = _list("Which grey values the features see as black and white; automatic leaves uint8 as it is")
         self.contrast.addItems(CONTRASTS)
-        self.contrast.setToolTip(
-            "Which grey values the features see as black and white; automatic leaves uint8 as it is"
-        )
-        self.channels_label = QLabel("Channels")
-        self.channels = QComboBox()
-        self.channels.addItems([AS_IT_IS, ONE, THREE])
-        self.picks = [QComboBox() for _ in range(3)]
-        for pick in self.picks:
-            pick.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.axes = _list("What the axes mean; neither the layer nor its file says it")
+        self.channels = _list("Which channels the features see")
+        self.picks = [_list("") for _ in range(3)]
         self._lay_out()
         self._connect()
         self.show_images()
@@ -50,87 +55,149 @@ class ImageSection(Section):
         """Fill the list with the images that are open."""
         self.images.blockSignals(True)
         self.images.clear()
-        for layer in self._controller.annotations.choices:
+        for layer in self._workspace.annotations.choices:
             self.images.addItem(layer.name, layer)
-        current = self._controller.current
-        self.images.setCurrentIndex(-1 if current is None else self._place_of(current.source.layer))
+        current = self._workspace.current
+        self.images.setCurrentIndex(-1 if current is None else self._index_of(current.source.layer))
         self.images.setPlaceholderText("choose an image" if self.images.count() else "no image is open")
         self.images.setEnabled(self.images.count() > 0)
         self.images.blockSignals(False)
+        self._show_channels()
 
     def show_current(self) -> None:
         """Say how the current image was understood."""
         self.show_images()
-        current = self._controller.current
-        self.description.setText("" if current is None else current.source.describe())
+        current = self._workspace.current
+        self.description.setText("" if current is None else current.source.summary())
         self.contrast.setEnabled(current is not None)
         if current is not None:
-            self.contrast.setCurrentText(_contrast_name(current.source.contrast))
-        self._offered = self._controller.annotations.channel_choices()
-        self._fill_picks()
-        self._show_picks()
+            self.contrast.setCurrentText(_contrast_name(current.source.settings.contrast))
+        self._show_axes(None if current is None else current.source)
 
     def _lay_out(self) -> None:
         self.rows.addWidget(self.images)
         self.rows.addWidget(self.description)
-        label = QLabel("Contrast")
-        label.setFixedWidth(LABEL_WIDTH)
-        self.channels_label.setFixedWidth(LABEL_WIDTH)
-        self.rows.addLayout(row(label, self.contrast, stretch=1))
-        self.rows.addLayout(row(self.channels_label, self.channels, stretch=1))
+        self.labels = {box: QLabel(title) for title, box in self._titled()}
+        for box, label in self.labels.items():
+            label.setFixedWidth(LABEL_WIDTH)
+            self.rows.addLayout(row(label, box, stretch=1))
         picks = row(*self.picks)
-        for place in range(3):
-            picks.setStretch(place, 1)
+        for index in range(len(self.picks)):
+            picks.setStretch(index, 1)
         self.rows.addLayout(picks)
+
+    def _titled(self) -> list[tuple[str, QComboBox]]:
+        return [("Contrast", self.contrast), ("Axes", self.axes), ("Channels", self.channels)]
 
     def _connect(self) -> None:
         self.images.currentIndexChanged.connect(self._choose_image)
         self.contrast.activated.connect(self._choose_contrast)
-        self.channels.activated.connect(self._choose_channels)
+        self.axes.activated.connect(self._choose_axes)
+        self.channels.activated.connect(self._choose_how_many)
         for pick in self.picks:
             pick.activated.connect(self._choose_channels)
-        self._controller.annotations.images_changed.connect(self.show_images)
-        self._controller.annotations.selected.connect(self.show_current)
+        self._workspace.annotations.images_changed.connect(self.show_images)
+        self._workspace.annotations.selected.connect(self.show_current)
 
-    def _place_of(self, layer: Image) -> int:
+    def _index_of(self, layer: Image) -> int:
         return next((i for i in range(self.images.count()) if self.images.itemData(i) is layer), -1)
 
-    def _choose_image(self, place: int) -> None:
-        if place >= 0:
-            self._controller.select(self.images.itemData(place))
+    def _choose_image(self, index: int) -> None:
+        if index >= 0:
+            self._workspace.select(self.images.itemData(index))
 
-    @told
-    def _choose_contrast(self, _: int = 0) -> None:
-        current = self._controller.current
+    def _choose_contrast(self) -> None:
+        current = self._workspace.current
         contrast = CONTRASTS[self.contrast.currentText()]
         if current is not None:
             low, high = current.source.layer.contrast_limits
-            self._controller.annotations.view(contrast=(float(low), float(high)) if contrast is None else contrast)
+            chosen = (float(low), float(high)) if contrast is None else contrast
+            notify_refusals(self._workspace.annotations.set_contrast)(chosen)
 
-    def _choose_channels(self, _: int = 0) -> None:
-        count = {AS_IT_IS: 0, ONE: 1, THREE: 3}[self.channels.currentText()]
-        chosen = tuple(self._offered[pick.currentIndex()] for pick in self.picks[:count])
-        self._show_picks()
-        self._controller.annotations.view(channels=chosen)
+    def _choose_axes(self) -> None:
+        self._workspace.annotations.set_axes(self.axes.currentData())
 
-    def _fill_picks(self) -> None:
-        current = self._controller.current
-        chosen = () if current is None else current.source.channels
-        self.channels.setCurrentText({0: AS_IT_IS, 1: ONE, 3: THREE}[len(chosen)])
-        for place, pick in enumerate(self.picks):
+    def _choose_how_many(self) -> None:
+        self._fill_picks(self.channels.currentData())
+        self._choose_channels()
+
+    def _choose_channels(self) -> None:
+        annotations, choice = self._workspace.annotations, self.channels.currentData()
+        chosen = [pick.currentData() for pick in self.picks[: PICKS[choice]]]
+        if choice is Channels.LAYERS:
+            notify_refusals(annotations.join)(chosen)
+        else:
+            annotations.set_channels(tuple(chosen) or None)
+
+    def _show_axes(self, source: LayerStack | None) -> None:
+        """Offer what the axes may mean, where nobody says it."""
+        choices = () if source is None else source.axes_choices
+        self._set_visible(self.axes, bool(choices))
+        self.axes.clear()
+        self.axes.addItem("planes", None)
+        for axes in choices:
+            self.axes.addItem("channels first" if axes.startswith("C") else "channels last", axes)
+        self.axes.setCurrentIndex(max(0, self.axes.findData(None if source is None else source.settings.axes)))
+
+    def _show_channels(self) -> None:
+        """Offer the image's channels, or other grey layers in their place."""
+        current = self._workspace.current
+        choices: list[Channels] = []
+        if current is not None and len(current.source.channel_names) > 1:
+            whole = [Channels.ALL] if current.source.is_usable_whole else []
+            choices = [*whole, Channels.ONE, Channels.THREE]
+        elif self._workspace.annotations.joinable:
+            choices = [Channels.ALL, Channels.LAYERS]
+        self._set_visible(self.channels, bool(choices))
+        self.channels.clear()
+        for choice in choices:
+            self.channels.addItem(choice.value, choice)
+        chosen = Channels.ALL if current is None else _choice(current.source)
+        self.channels.setCurrentIndex(max(0, self.channels.findData(chosen)))
+        self._fill_picks(chosen if chosen in choices else Channels.ALL)
+
+    def _fill_picks(self, choice: Channels) -> None:
+        """Show as many lists as there are channels to choose, with what is chosen."""
+        current = self._workspace.current
+        count = 0 if current is None else PICKS[choice]
+        for index, pick in enumerate(self.picks):
+            pick.setVisible(index < count)
+            before = pick.currentData()
             pick.clear()
-            pick.addItems([channel.name for channel in self._offered])
-            wanted = chosen[place] if place < len(chosen) else None
-            default = min(place, len(self._offered) - 1)
-            pick.setCurrentIndex(self._offered.index(wanted) if wanted in self._offered else default)
+            if current is None or not count:
+                continue
+            offered, chosen = self._offered(current.source, choice)
+            for title, data in offered:
+                pick.addItem(title, data)
+            wanted = chosen[index] if index < len(chosen) else before
+            found = next((i for i in range(pick.count()) if pick.itemData(i) == wanted), -1)
+            pick.setCurrentIndex(found if found >= 0 else min(index, pick.count() - 1))
 
-    def _show_picks(self) -> None:
-        several = len(self._offered) > 1
-        self.channels_label.setVisible(several)
-        self.channels.setVisible(several)
-        count = {AS_IT_IS: 0, ONE: 1, THREE: 3}[self.channels.currentText()] if several else 0
-        for place, pick in enumerate(self.picks):
-            pick.setVisible(place < count)
+    def _offered(self, source: LayerStack, choice: Channels) -> tuple[list[tuple[str, int | Image]], list[int | Image]]:
+        """Titles and values of what can be picked, and what is picked now."""
+        if choice is Channels.LAYERS:
+            layers = self._workspace.annotations.joinable
+            return [(layer.name, layer) for layer in layers], [part.layer for part in source.joined]
+        chosen = [] if source.joined else list(source.settings.channels or ())
+        return [(name, number) for number, name in enumerate(source.channel_names)], list(chosen)
+
+    def _set_visible(self, box: QComboBox, visible: bool) -> None:
+        box.setVisible(visible)
+        self.labels[box].setVisible(visible)
+
+
+def _list(tip: str) -> QComboBox:
+    box = QComboBox()
+    box.setToolTip(tip)
+    # Long names must not widen the dock.
+    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return box
+
+
+def _choice(source: LayerStack) -> Channels:
+    if source.joined:
+        return Channels.LAYERS
+    return {0: Channels.ALL, 1: Channels.ONE, 3: Channels.THREE}[len(source.settings.channels or ())]
 
 
 def _contrast_name(contrast: Contrast) -> str:

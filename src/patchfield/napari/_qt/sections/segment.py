@@ -1,5 +1,6 @@
 """The answer: live or not, what of it is shown, and where it is unsure."""
 
+from napari.layers import Layer
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QButtonGroup, QComboBox, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 from superqt import QToggleSwitch
@@ -7,9 +8,8 @@ from superqt import QToggleSwitch
 from patchfield.napari._qt.cards import LABEL_WIDTH, Section, row
 from patchfield.napari.controller import Controller
 from patchfield.napari.layers.results import ROLES
-from patchfield.napari.segment.unsure import UnsureTour
-from patchfield.napari.segment.updates import Show
 from patchfield.napari.session.status import Status
+from patchfield.napari.session.view import Show
 
 _SEGMENTED = "QPushButton { padding: 4px 6px; }"
 
@@ -17,7 +17,7 @@ _SEGMENTED = "QPushButton { padding: 4px 6px; }"
 class SegmentSection(Section):
     """Live switch, what is shown, opacity, next unsure place."""
 
-    def __init__(self, controller: Controller, tour: UnsureTour) -> None:
+    def __init__(self, controller: Controller) -> None:
         super().__init__("Segment", expanded=True)
         self._controller = controller
         self.live = QToggleSwitch()
@@ -25,7 +25,7 @@ class SegmentSection(Section):
         self.live.setToolTip("Learn from every stroke at once")
         self.update_now = QPushButton("Update")
         self.update_now.setToolTip("Learn from the strokes now (Shift+S)")
-        self.buttons = QButtonGroup(self)
+        self.buttons = {show: QPushButton(show.capitalize()) for show in Show}
         self.shown_class = QComboBox()
         self.shown_class.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.shown_class.setToolTip("Of which class the probability is shown")
@@ -35,7 +35,7 @@ class SegmentSection(Section):
         self.next = QPushButton("Next unsure place   N")
         self.next.setToolTip("Go to where a stroke would help most")
         self._lay_out()
-        self._connect(tour)
+        self._connect()
         self.show_classes()
         self.show_status(controller.status)
 
@@ -44,7 +44,7 @@ class SegmentSection(Section):
         live = self._controller.live
         self.update_now.setVisible(not live.following)
         self.update_now.setEnabled(live.stale)
-        self.next.setEnabled(live.probe is not None)
+        self.next.setEnabled(live.probe is not None and self._controller.current is not None)
         self.live.blockSignals(True)
         self.live.setChecked(live.following)
         self.live.blockSignals(False)
@@ -52,8 +52,8 @@ class SegmentSection(Section):
 
     def show_what(self) -> None:
         """Show which result is on view, and how opaque it is."""
-        shown = self._controller.live.show
-        self.buttons.button(list(Show).index(shown)).setChecked(True)
+        shown = self._controller.view.show
+        self.buttons[shown].setChecked(True)
         self.shown_class.setVisible(shown is Show.PROBABILITY)
         layer = self._shown_layer()
         self.opacity.setEnabled(layer is not None)
@@ -67,23 +67,20 @@ class SegmentSection(Section):
         self.shown_class.clear()
         for entry in self._controller.classes:
             self.shown_class.addItem(entry.name, entry.value)
-        self.shown_class.setCurrentIndex(max(0, self.shown_class.findData(self._controller.live.shown_class)))
+        self.shown_class.setCurrentIndex(max(0, self.shown_class.findData(self._controller.view.shown_class)))
 
     def _lay_out(self) -> None:
         label = QLabel("Live")
         label.setFixedWidth(LABEL_WIDTH)
         self.rows.addLayout(row(label, self.live, QWidget(), self.update_now, stretch=2))
-        buttons = []
-        for place, shown in enumerate(Show):
-            button = QPushButton(shown.capitalize())
+        exclusive = QButtonGroup(self)
+        line = row(*self.buttons.values())
+        line.setSpacing(1)
+        for index, button in enumerate(self.buttons.values()):
             button.setCheckable(True)
             button.setStyleSheet(_SEGMENTED)
-            self.buttons.addButton(button, place)
-            buttons.append(button)
-        line = row(*buttons)
-        line.setSpacing(1)
-        for place in range(len(buttons)):
-            line.setStretch(place, 1)
+            exclusive.addButton(button)
+            line.setStretch(index, 1)
         self.rows.addLayout(line)
         self.rows.addWidget(self.shown_class)
         label = QLabel("Opacity")
@@ -91,25 +88,26 @@ class SegmentSection(Section):
         self.rows.addLayout(row(label, self.opacity, stretch=1))
         self.rows.addWidget(self.next)
 
-    def _connect(self, tour: UnsureTour) -> None:
+    def _connect(self) -> None:
         controller = self._controller
         self.live.toggled.connect(controller.follow)
         self.update_now.clicked.connect(controller.learn)
-        self.buttons.idClicked.connect(self._show)
-        self.shown_class.activated.connect(lambda _: self._show(list(Show).index(Show.PROBABILITY)))
+        for show, button in self.buttons.items():
+            button.clicked.connect(lambda _, show=show: self._show(show))
+        self.shown_class.activated.connect(lambda _: self._show(Show.PROBABILITY))
         self.opacity.valueChanged.connect(self._set_opacity)
-        self.next.clicked.connect(tour.next)
+        self.next.clicked.connect(controller.tour.next)
         controller.status_changed.connect(self.show_status)
         controller.annotations.selected.connect(self.show_what)
-        controller.shown.connect(self.show_what)
+        controller.view.changed.connect(self.show_what)
         controller.classes.changed.connect(self.show_classes)
 
-    def _show(self, place: int) -> None:
-        self._controller.show(list(Show)[place], self.shown_class.currentData())
+    def _show(self, show: Show) -> None:
+        self._controller.show(show, self.shown_class.currentData())
 
-    def _shown_layer(self):
+    def _shown_layer(self) -> Layer | None:
         current = self._controller.current
-        return None if current is None else current.result(ROLES[self._controller.live.show])
+        return None if current is None else current.result(ROLES[self._controller.view.show])
 
     def _set_opacity(self, percent: int) -> None:
         layer = self._shown_layer()

@@ -1,0 +1,21 @@
+"""Which plane of which image."""
+
+from dataclasses import dataclass
+
+from patchfield.images import PlaneIndex
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One plane of one image: what a field belongs to.
+
+    Attributes
+    ----------
+    image : str
+        The image's identity; it stays the same while its layer lives.
+    index : tuple of int
+        Along the image's leading axes; () for an image of one plane.
+    """
+
+    image: str
+    index: PlaneIndex
