@@ -9,7 +9,19 @@ import os
 
 
 class PatchfieldError(ValueError):
-    """Base of all errors that a user's input can cause; the message is one complete sentence."""
+    r"""Base of all errors that a user's input can cause; the message is one complete sentence.
+
+    File names of any encoding may be part of it: what is no character is written as its escape, so that every console
+    and log can show the sentence.
+
+    Examples
+    --------
+    >>> str(PatchfieldError("gr\udcf6sse.png does not exist."))
+    'gr\\udcf6sse.png does not exist.'
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 class ImageError(PatchfieldError):

@@ -69,6 +69,14 @@ class TestTiff:
         tifffile.imwrite(tmp_path / "y.tif", GREY8, imagej=True, resolution=(4, 0.004), metadata=other)
         assert read_image(tmp_path / "y.tif").calibration == Calibration(0.25, 0.25, "µm", interval=0.25)
 
+    def test_microscopes(self, tmp_path):
+        fei = "[Scan]\r\nPixelWidth=8e-011\r\nPixelHeight=9e-011\r\n"
+        tifffile.imwrite(tmp_path / "f.tif", GREY8, extratags=[(34682, "s", 0, fei, True)], metadata=None)
+        assert read_image(tmp_path / "f.tif").calibration.in_unit("nm") == Calibration(0.09, 0.08, "nm")
+        zeiss = "\r\n".join([*["0"] * 50, "AP_IMAGE_PIXEL_SIZE", "Image Pixel Size = 12.5 nm", ""])
+        tifffile.imwrite(tmp_path / "z.tif", GREY8, extratags=[(34118, "s", 0, zeiss, True)], metadata=None)
+        assert read_image(tmp_path / "z.tif").calibration == Calibration(12.5, 12.5, "nm")
+
     def test_resolution_tags(self, tmp_path):
         tifffile.imwrite(tmp_path / "b.tif", GREY8, resolution=(1e5, 2e5), resolutionunit="CENTIMETER")
         assert read_image(tmp_path / "b.tif").calibration == Calibration(5e-6, 1e-5, "cm")

@@ -1,5 +1,6 @@
 """What no reader can read gets one sentence; what lies around reads as before."""
 
+import os
 from contextlib import suppress
 
 import imagecodecs
@@ -9,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from patchfield.errors import ImageError, PatchfieldError
-from patchfield.images import model_image, plane_indices, read_image, read_labels
+from patchfield.images import model_image, plane_indices, read_image, read_labels, write_labels
 from patchfield.images.readers import decoding
 
 RNG = np.random.default_rng(0)
@@ -40,6 +41,21 @@ def test_what_cannot_be_read_gets_one_sentence(tmp_path):
                 read(tmp_path / name)
             assert str(tmp_path / name) in str(caught.value)
             assert "\n" not in str(caught.value)
+
+
+def test_file_names_of_any_encoding(tmp_path):
+    """A name that is not UTF-8, as old archives hold, is read and can be shown in any sentence."""
+    name = os.fsdecode(b"gr\xf6sse")
+    try:
+        Image.fromarray(GREY8).save(tmp_path / f"{name}.png")
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    np.testing.assert_array_equal(read_image(tmp_path / f"{name}.png").pixels, GREY8)
+    write_labels(tmp_path / f"{name}.tif", GREY8)
+    np.testing.assert_array_equal(read_labels(tmp_path / f"{name}.tif"), GREY8)
+    with pytest.raises(ImageError) as caught:
+        read_image(tmp_path / f"{name}.gif")
+    assert str(caught.value).encode("ascii").endswith(b"gr\\udcf6sse.gif does not exist.")
 
 
 def test_damaged_bytes_never_escape_as_another_error(tmp_path):
