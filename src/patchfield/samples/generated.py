@@ -101,12 +101,14 @@ def foam(entry: SampleEntry) -> Sample:
     return Sample(entry.name, entry.title, image, strokes, mask, {1: "pore", 2: "solid", 3: "inclusion"})
 
 
-def _sample(entry: SampleEntry, image: NDArray, mask: NDArray, class_names: dict[int, str]) -> Sample:
+def _sample(
+    entry: SampleEntry, image: NDArray[np.floating | np.integer], mask: NDArray[np.integer], class_names: dict[int, str]
+) -> Sample:
     mask = mask.astype(np.uint8)
     return Sample(entry.name, entry.title, image, strokes_inside(mask, seed=1), mask, class_names)
 
 
-def _discs(centres: NDArray, radii: NDArray) -> NDArray[np.bool_]:
+def _discs(centres: NDArray[np.integer] | NDArray[np.floating], radii: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Whether a pixel lies in one of the discs, (H, W)."""
     rows, columns = np.ogrid[: SHAPE[0], : SHAPE[1]]
     inside = np.zeros(SHAPE, bool)
@@ -115,10 +117,11 @@ def _discs(centres: NDArray, radii: NDArray) -> NDArray[np.bool_]:
     return inside
 
 
-def _ellipse(centre: NDArray, axes: NDArray, angle: float) -> NDArray[np.bool_]:
+def _ellipse(centre: NDArray[np.floating], axes: NDArray[np.floating], angle: float) -> NDArray[np.bool_]:
     """Whether a pixel lies in an ellipse with these half axes, turned by `angle`, (H, W)."""
     rows, columns = np.ogrid[: SHAPE[0], : SHAPE[1]]
     down, right = rows - centre[0], columns - centre[1]
     along = down * np.sin(angle) + right * np.cos(angle)
     across = down * np.cos(angle) - right * np.sin(angle)
-    return (along / axes[0]) ** 2 + (across / axes[1]) ** 2 < 1
+    inside: NDArray[np.bool_] = (along / axes[0]) ** 2 + (across / axes[1]) ** 2 < 1
+    return inside

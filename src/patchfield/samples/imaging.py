@@ -12,7 +12,8 @@ def random_field(
 ) -> NDArray[np.float64]:
     """A Gaussian random field with mean 0, deviation 1 and a Gaussian correlation of that many pixels."""
     field = ndimage.gaussian_filter(rng.standard_normal(shape), correlation, mode="wrap")
-    return (field - field.mean()) / field.std()
+    standardised: NDArray[np.float64] = (field - field.mean()) / field.std()
+    return standardised
 
 
 def spinodal_field(shape: tuple[int, int], rng: np.random.Generator, wavelength: float) -> NDArray[np.float64]:
@@ -23,7 +24,8 @@ def spinodal_field(shape: tuple[int, int], rng: np.random.Generator, wavelength:
     rows, columns = np.meshgrid(np.fft.fftfreq(shape[0]), np.fft.fftfreq(shape[1]), indexing="ij")
     ring = np.exp(-(((np.hypot(rows, columns) * wavelength - 1) / 0.25) ** 2))
     field = np.fft.ifft2(np.fft.fft2(rng.standard_normal(shape)) * ring).real
-    return (field - field.mean()) / field.std()
+    standardised: NDArray[np.float64] = (field - field.mean()) / field.std()
+    return standardised
 
 
 def voronoi(
@@ -80,7 +82,7 @@ def imaged(
         Deviation of the brightness of single rows.
     """
     height, width = scene.shape
-    recorded = ndimage.gaussian_filter(np.asarray(scene, float), blur)
+    recorded: NDArray[np.float64] = ndimage.gaussian_filter(np.asarray(scene, float), blur)
     recorded += drift * (np.linspace(-1, 1, width) + 0.5 * np.linspace(-1, 1, height)[:, None])
     recorded += scan_lines * rng.standard_normal((height, 1))
     return recorded + noise * np.sqrt(np.clip(recorded, 0.05, None)) * rng.standard_normal(scene.shape)

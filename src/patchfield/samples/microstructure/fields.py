@@ -53,4 +53,5 @@ class Spectrum:
         frequency = np.hypot(along, across) * self.wavelength
         noise *= np.exp(-0.5 * (np.log(np.maximum(frequency, 1e-6)) / self.bandwidth) ** 2)
         field = fft.irfft2(noise, shape)
-        return (field - field.mean()) / (field.std() + 1e-6)
+        standardised: Floats = (field - field.mean()) / (field.std() + 1e-6)
+        return standardised

@@ -46,7 +46,7 @@ class Texture:
         values = self.level + self.unit_spread * units[layout.unit] * (layout.unit > 0)
         if self.amplitude:
             values = values + self.amplitude * self._pattern(layout, shape, rng, scale)
-        return values.astype(np.float32)
+        return np.asarray(values, np.float32)
 
     def _pattern(self, layout: Layout, shape: tuple[int, int], rng: np.random.Generator, scale: float) -> Floats:
         spectrum = self.spectrum.scaled(scale)
@@ -54,7 +54,8 @@ class Texture:
             angle = rng.uniform(0, pi, layout.unit.max() + 1)[layout.unit] if layout.unit.any() else spectrum.angle
             rows, columns = np.ogrid[: shape[0], : shape[1]]
             phase = 2 * pi / max(spectrum.wavelength, 3) * (rows * np.sin(angle) + columns * np.cos(angle))
-            return np.sqrt(2) * np.sin(phase + 0.7 * Spectrum(30 * scale).field(shape, rng)).astype(np.float32)
+            waves = np.sin(phase + 0.7 * Spectrum(30 * scale).field(shape, rng)).astype(np.float32)
+            return np.asarray(np.sqrt(2) * waves)
         field = spectrum.field(shape, rng)
         if self.pattern == "ridges":
             return ((np.abs(field) - 0.8) / 0.6).astype(np.float32)
@@ -199,4 +200,5 @@ def _draw_instrument(phases: int, rng: np.random.Generator) -> Instrument:
 def _tinted(image: NDArray[np.floating], phase: NDArray[np.uint8], tint: Floats) -> NDArray[np.floating]:
     """Colours of stains, (H, W, 3)."""
     colours = np.stack([ndimage.gaussian_filter(channel[phase], 1.0) for channel in tint.T], -1)
-    return image[..., None] * colours / colours.mean()
+    tinted: NDArray[np.floating] = image[..., None] * colours / colours.mean()
+    return tinted
