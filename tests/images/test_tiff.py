@@ -132,7 +132,7 @@ class TestAxes:
         assert (micrograph.axes, micrograph.lengths, micrograph.channels) == ("TZ", (2, 4), 3)
         np.testing.assert_array_equal(micrograph.pixels_at((1, 2)), np.moveaxis(stack[1, :, 2], 0, -1))
 
-    @pytest.mark.parametrize("channels", [2, 5])
+    @pytest.mark.parametrize("channels", [2, 5, 13])
     def test_channels_last_without_tags_must_be_named(self, tmp_path, channels):
         image = RNG.integers(0, 256, (40, 50, channels), dtype=np.uint8)
         tifffile.imwrite(tmp_path / "a.tif", image)
@@ -177,6 +177,14 @@ class TestSeries:
         micrograph = read_image(tmp_path / "a.tif")
         assert (micrograph.axes, micrograph.lengths) == ("Q", (5,))
         np.testing.assert_array_equal(micrograph.stack, STACK)
+
+    def test_pages_of_colours_are_planes(self, tmp_path):
+        with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+            for _ in range(3):
+                file.write(COLOURS, photometric="rgb")
+        micrograph = read_image(tmp_path / "a.tif")
+        assert (micrograph.axes, micrograph.lengths, micrograph.channels) == ("Q", (3,), 3)
+        np.testing.assert_array_equal(micrograph.pixels, COLOURS)
 
     def test_positions_are_an_axis(self, tmp_path):
         with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:

@@ -18,6 +18,9 @@ CHANNEL_AXES = "CS"
 MAX_CHANNELS_LAST = 16
 """An axis of at most this many entries behind two longer ones is more likely channels than columns."""
 
+_NARROW = 3
+"""So is a longer one, as of a spectrum, when both others are this many times as long."""
+
 
 @dataclass(frozen=True)
 class Planes:
@@ -141,13 +144,16 @@ def is_ambiguous(shape: tuple[int, ...], axes: str) -> bool:
 
     Examples
     --------
-    >>> is_ambiguous((96, 128, 2), "QYX"), is_ambiguous((5, 96, 128), "QYX"), is_ambiguous((96, 128, 3), "YXS")
-    (True, False, False)
+    >>> is_ambiguous((96, 128, 2), "QYX"), is_ambiguous((96, 128, 31), "QYX"), is_ambiguous((96, 128, 3), "YXS")
+    (True, True, False)
+    >>> is_ambiguous((5, 96, 128), "QYX"), is_ambiguous((300, 256, 128), "QYX")
+    (False, False)
     """
     if len(shape) < 3 or not axes.endswith("YX"):
         return False
     deep, high, wide = shape[-3:]
-    return wide <= MAX_CHANNELS_LAST and wide < min(deep, high)
+    shorter = min(deep, high)
+    return wide < shorter if wide <= MAX_CHANNELS_LAST else _NARROW * wide <= shorter
 
 
 def guessed_axes(shape: tuple[int, ...], itemsize: int) -> str:

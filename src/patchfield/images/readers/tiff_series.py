@@ -84,7 +84,7 @@ def image_series(path: Path, file: tifffile.TiffFile, found: Sequence[tifffile.T
     pages = [page for series in equal for page in _complete_pages(path, file, series)]
     if len(equal) == 1:
         return Series(equal, str(largest.axes), tuple(largest.shape), pages)
-    positions = file.is_ome or len(largest.shape) > 2
+    positions = file.is_ome or not set(largest.axes) <= {*"YXS"}
     return Series(equal, ("R" if positions else "Q") + str(largest.axes), (len(equal), *largest.shape), pages)
 
 
