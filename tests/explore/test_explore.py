@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from patchfield.backbones.vit import AttentionMaps, random_vit
 from patchfield.errors import BackboneError, FieldError
 from patchfield.explore import Clusters, PrincipalComponents, Similarity, attention_field
+from patchfield.explore.standard import sample_pixels
 from patchfield.pipeline import extract
 
 
@@ -71,6 +72,26 @@ def test_images_without_any_variation_are_shown_in_silence(image):
     assert np.isfinite(Similarity.from_field(flat).to_pixel(0, 0)).all()
     if flat.shape != (1, 1):
         assert Clusters.fit(flat, 2).assign(flat).max() == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_pixels_without_a_value_are_neither_learned_from_nor_shown(image):
+    holed = image.astype(float)
+    holed[:, :20] = np.nan
+    field, region = extract(holed, "filters"), (slice(0, 20), slice(10, 60))
+    missing = np.isnan(holed)
+    features = sample_pixels(field, 10**6)
+    np.testing.assert_array_equal(features, field.sample(*np.nonzero(~missing)))
+    for shown, whole in (
+        (Clusters.fit(field, 3).assign(field), True),
+        (Clusters.fit(field, 3).assign(field, region), False),
+        (PrincipalComponents.fit(field).rgb(field).any(-1), True),
+        (PrincipalComponents.fit(field).rgb(field, region).any(-1), False),
+        (Similarity.from_field(field).to_pixel(20, 50) != 0, True),
+    ):
+        np.testing.assert_array_equal(shown > 0, ~missing if whole else ~missing[region])
+    with pytest.raises(FieldError, match="no pixel of the image has a value"):
+        Clusters.fit(extract(np.full((20, 20), np.nan), "filters"), 2)
 
 
 def test_clusters_are_the_nearest_centres(field, standardised):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from patchfield.errors import PatchfieldError
+from patchfield.cli.options import Device, check_backbone, checked_device, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,12 +72,14 @@ def compare(
         typer.Option(help="Published: NAME=VALUE, a setting of the protocol other than published; repeatable."),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Published: processes that decode images; 4.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Measure backbones on labelled images, with a verdict for each measure; the first one is the baseline.
 
     docs/evaluation.md says what is measured, and what may be concluded.
     """
+    from patchfield.field import Sampling
+
     published = {"benchmark": benchmark, "setting": setting, "workers": workers}
     settings = {
         "sampling": sampling,
@@ -89,6 +91,9 @@ def compare(
         "seeds": seeds,
         "ignore": _numbers("ignore", ignore),
     }
+    with value_of("--sampling"):
+        Sampling.parse(sampling or "balanced")
+    checked_device(device)
     if protocol == "micrographs":
         _refuse(published, "the published protocols")
         share = 1 / 3 if train_share is None else train_share
@@ -176,8 +181,9 @@ def _loaded(given: Sequence[str], device: str, precision: "Precision") -> "dict[
         title, _, file = text.rpartition("=")
         title = title or Path(file).stem
         if title in files:
-            raise PatchfieldError(f"two backbones are called '{title}': name them with TITLE=FILE.")
+            raise typer.BadParameter(f"two backbones are called '{title}': name them with TITLE=FILE.")
         files[title] = file
+        check_backbone(file, "BACKBONE")
     return {title: load_backbone(file, device=device, precision=precision) for title, file in files.items()}
 
 

@@ -136,11 +136,11 @@ def checked_device(device: str) -> str:
     return device
 
 
-def check_backbone(name: str) -> None:
+def check_backbone(name: str, option: str = "--backbone") -> None:
     """Refuse a name that can stand for nothing: no model is called so, and no file is there."""
     from patchfield.backbones.catalogue import is_known, unknown_name
 
-    with value_of("--backbone"):
+    with value_of(option):
         if not name:
             raise BackboneError("An empty name was given: is a variable of your shell not set?")
         if not is_known(name) and ":" not in name and not Path(name).exists() and Path(name).name == name:

@@ -91,10 +91,15 @@ class Clusters:
         return cls(*standard.fold(weights, bias))
 
     def assign(self, field: FeatureField, region: Region | None = None) -> NDArray[Any]:
-        """Number of the nearest centre of every pixel, from 1: (h, w) uint8, uint16 for more than 255 clusters."""
+        """Number of the nearest centre of every pixel, from 1: (h, w) uint8, uint16 for more than 255 clusters.
+
+        0 where the image has no value.
+        """
         index = field.argmax(self.weights, self.bias, region)
         numbers = np.arange(1, self.weights.shape[1] + 1)
         labels: NDArray[Any] = numbers.astype(np.min_scalar_type(numbers[-1]))[index]
+        if field.missing is not None:
+            labels[field.missing[region or ...]] = 0
         return labels
 
 

@@ -79,11 +79,13 @@ class PrincipalComponents:
         return field.project(self.weights, self.bias, region)
 
     def rgb(self, field: FeatureField, region: Region | None = None) -> NDArray[np.float32]:
-        """The first three components as colours, (h, w, 3) float32 between 0 and 1."""
+        """The first three components as colours, (h, w, 3) float32 between 0 and 1; black where there is no value."""
         maps = self.project(field, region)[:3]
         low, high = self.limits[:, :3, None, None]
         span = np.where(high > low, high - low, 1)
         colours = np.clip((maps - low) / span, 0, 1)
+        if field.missing is not None:
+            colours[:, field.missing[region or ...]] = 0
         return np.ascontiguousarray(colours.transpose(1, 2, 0))
 
 

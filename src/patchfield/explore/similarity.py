@@ -59,6 +59,8 @@ class Similarity:
     def to_pixel(self, row: int, column: int) -> NDArray[np.float32]:
         """Similarity of every pixel to the one at (row, column): (H, W) float32 from -1 to 1.
 
+        0 where the image has no value.
+
         Raises
         ------
         FieldError
@@ -69,4 +71,6 @@ class Similarity:
         direction = (feature / length if length > 0 else feature)[:, None]
         products = self.field.project(*self.standard.fold(direction, np.zeros(1)))[0]
         cosine: NDArray[np.float32] = np.clip(products / np.maximum(self.lengths, 1e-6), -1, 1)
+        if self.field.missing is not None:
+            cosine[self.field.missing] = 0
         return cosine

@@ -57,10 +57,12 @@ class Standard:
 def sample_pixels(fields: FeatureField | Sequence[FeatureField], count: int, seed: int = 0) -> NDArray[np.float32]:
     """Features of about `count` random pixels, as many from each field, (n, channels) float32.
 
+    Pixels without a value (NaN in the image) are never among them.
+
     Raises
     ------
     FieldError
-        When there are no fields, or they have different channels.
+        When there are no fields, they have different channels, or no pixel has a value.
     """
     fields = [fields] if isinstance(fields, FeatureField) else list(fields)
     if len({field.channels for field in fields}) != 1:
@@ -70,7 +72,11 @@ def sample_pixels(fields: FeatureField | Sequence[FeatureField], count: int, see
     rng = np.random.default_rng(seed)
     parts = []
     for field in fields:
-        height, width = field.shape
-        pixels = rng.choice(height * width, min(max(1, count // len(fields)), height * width), replace=False)
+        known = field.shape[0] * field.shape[1] if field.missing is None else np.flatnonzero(~field.missing)
+        number = min(max(1, count // len(fields)), known if isinstance(known, int) else len(known))
+        pixels = rng.choice(known, number, replace=False)
         parts.append(field.sample(*np.unravel_index(np.sort(pixels), field.shape)))
-    return np.concatenate(parts)
+    features = np.concatenate(parts)
+    if not len(features):
+        raise FieldError("There is nothing to explore: no pixel of the image has a value (all are NaN).")
+    return features

@@ -16,12 +16,11 @@ def grey_levels(sees: bool) -> GreyLevels:
     return GreyLevels([level * 60 / 255 for level in (1, 2, 3)], width=30 / 255, sees=sees)
 
 
-@pytest.fixture
-def folder(tmp_path):
+def write_sets(folder):
     """A set of four images with masks and strokes, and one of two images without strokes."""
     generator = np.random.default_rng(0)
     for name, count in (("alloy", 4), ("tissue", 2)):
-        (tmp_path / name).mkdir()
+        (folder / name).mkdir()
         for i in range(count):
             classes = np.kron(generator.integers(1, 4, (6, 5)), np.ones((12, 12), int))
             image = 60 * classes + generator.normal(0, 8, classes.shape)
@@ -32,12 +31,18 @@ def folder(tmp_path):
             if name == "alloy":
                 files["strokes"] = np.where(np.indices(classes.shape)[0] % 12 == 6, classes, 0)
             for kind, pixels in files.items():
-                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / name / f"{kind}_{i}.png")
-    return tmp_path
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{kind}_{i}.png")
+    return folder
 
 
 @pytest.fixture
-def evaluations(folder):
+def folder(tmp_path):
+    return write_sets(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def evaluations(tmp_path_factory):
+    folder = write_sets(tmp_path_factory.mktemp("sets"))
     backbones = {"seeing": grey_levels(True), "again": grey_levels(True), "blind": grey_levels(False)}
     return evaluate(backbones, labelled_sets(folder), QUICK)
 
@@ -56,7 +61,7 @@ def test_equal_backbones_score_equal(evaluations):
     assert evaluations[0].scores == evaluations[1].scores
 
 
-def test_what_is_measured(evaluations, folder):
+def test_what_is_measured(evaluations):
     seeing = evaluations[0]
     assert seeing.measures() == [
         "linear probe, 5 pixels per class",

@@ -118,7 +118,7 @@ def overclustering(
     """
     fields = [example.field for example in train]
     found = Clusters.fit(fields, clusters, seed, POINTS_PER_CLUSTER * clusters, CLUSTERED_COMPONENTS)
-    seen, unseen = ([found.assign(example.field) - 1 for example in part] for part in (train, test))
+    seen, unseen = ([found.assign(example.field) for example in part] for part in (train, test))
     fitted = _classes_of_clusters(seen, train, clusters)
     oracle = _classes_of_clusters(unseen, test, clusters)
     return [fitted[numbers] for numbers in unseen], [oracle[numbers] for numbers in unseen]
@@ -140,11 +140,14 @@ def classes_of(examples: Sequence[Example]) -> Labels:
 
 
 def _classes_of_clusters(clusters: Sequence[Labels], examples: Sequence[Example], count: int) -> Labels:
-    """Class value of each cluster: one to one where there are as many as classes, else by precision."""
+    """Class value of each cluster number: one to one where there are as many as classes, else by precision.
+
+    Number 0, pixels without a value, stays 0.
+    """
     values = classes_of(examples)
     tables = [
-        contingency_table(numbers, example.truth, range(count), values)
+        contingency_table(numbers, example.truth, range(count + 1), values)
         for numbers, example in zip(clusters, examples, strict=True)
     ]
-    classes: Labels = values[match_clusters(np.sum(tables, axis=0))]
-    return classes
+    classes: Labels = values[match_clusters(np.sum(tables, axis=0)[:, 1:])]
+    return np.concatenate([np.zeros(1, classes.dtype), classes])
