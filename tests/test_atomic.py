@@ -1,5 +1,6 @@
 """Files are written whole or not at all."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -26,6 +27,18 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path):
         fail_half_way()
     assert target.read_text() == "before"
     assert names(tmp_path) == ["a.txt"]
+
+
+def test_an_error_names_the_file_that_the_user_knows(tmp_path):
+    def write_to_a_full_disk() -> None:
+        with atomic_path(tmp_path / "a.txt"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"a\.txt"):
+        write_to_a_full_disk()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match=r"folder'$"), atomic_path(tmp_path / "folder"):
+        pass
 
 
 def test_temporary_files_are_beside_the_target_hidden_and_recognisable(tmp_path):

@@ -24,7 +24,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        When the folder cannot be made or written to.
+        When the folder cannot be made or written to; it names `path`.
 
     Examples
     --------
@@ -43,6 +43,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         _flush(temporary)
         temporary.replace(path)
         _flush_folder(path.parent)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(temporary), os.fsencode(temporary)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the name that the user knows
     finally:
         temporary.unlink(missing_ok=True)
 

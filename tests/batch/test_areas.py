@@ -67,12 +67,13 @@ for index in range(15):
     image = f"{sys.argv[2]}-{index}"
     table.replace(image, class_areas(image, Path(image), (), np.ones((2, 2), int), {1: "pore"}, None))
     table.replace(image, class_areas(image, Path(image), (), np.ones((2, 2), int), {1: "void"}, None))
+    table.replace("of all", class_areas("of all", Path("x"), (), np.ones((2, 2), int), {1: "void"}, None))
 """
     table = tmp_path / "areas.csv"
     processes = [subprocess.Popen([sys.executable, "-c", program, table, str(run)]) for run in range(3)]
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
     assert sorted((row["image"], row["name"]) for row in rows_of(table)) == sorted(
-        (f"{run}-{index}", "void") for run in range(3) for index in range(15)
+        [("of all", "void"), *((f"{run}-{index}", "void") for run in range(3) for index in range(15))]
     )
     assert os.listdir(tmp_path) == ["areas.csv"]
 

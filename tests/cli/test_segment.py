@@ -209,6 +209,9 @@ class TestOutputs:
         assert run(*options, "--probe", saved_probe) == 0
         assert "--overwrite does it again" in capsys.readouterr().out
         assert {file: file.stat().st_mtime_ns for file in (tmp_path / "out").glob("*.tif")} == before
+        (tmp_path / "out" / "areas.csv").unlink()
+        assert run(*options, "--probe", saved_probe) == 0
+        assert len(areas(tmp_path / "out")) == 6
         other = ("--labels", tmp_path / "labels", "-b", "filters", "--sampling", "balanced")
         assert run(*options, *other) == 1
         assert "result of another probe" in capsys.readouterr().err

@@ -114,22 +114,34 @@ class AreaTable:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._images = {row["image"] for row in self.rows()}
+        self._size = self._current_size()
 
     def rows(self) -> list[dict[str, str]]:
         """The rows as they are written, by column; none where there is no file."""
         return [dict(zip(COLUMNS, row, strict=True)) for row in self._cells()]
 
+    def has(self, image: str) -> bool:
+        """Whether the table held areas of an image when it was last read or written."""
+        return text_cell(image) in self._images
+
     def replace(self, image: str, areas: Iterable[ClassArea]) -> None:
         """Write the areas of one image, in place of those that it had."""
         rows = [area.cells() for area in areas]
         with self._alone():
-            if text_cell(image) in self._images and self.path.exists():
+            if self._current_size() != self._size:  # another run wrote meanwhile
+                self._images = {row[0] for row in self._cells()}
+            if text_cell(image) in self._images:
                 kept = [row for row in self._cells() if row[0] != text_cell(image)]
                 with atomic_path(self.path) as temporary:
                     temporary.write_bytes(_encoded([COLUMNS, *kept, *rows], first=True))
             else:
                 self._append(rows)
-        self._images.add(text_cell(image))
+            self._images.add(text_cell(image))
+            self._size = self._current_size()
+
+    def _current_size(self) -> int:
+        """Bytes of the table, which grows with whatever is written; 0 where there is none."""
+        return self.path.stat().st_size if self.path.exists() else 0
 
     def _append(self, rows: list[list[str]]) -> None:
         """Add rows in one write, so that a run that is killed leaves whole rows."""

@@ -27,12 +27,13 @@ def check_folder(folder: Path) -> None:
     tried = existing / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
     try:
         with tried.open("xb") as file:
-            file.write(bytes(_TRIED_BYTES))
+            try:
+                file.write(bytes(_TRIED_BYTES))
+                file.flush()
+            finally:
+                tried.unlink(missing_ok=True)
     except OSError as error:
-        error.filename = str(folder)
-        raise OutputError(str(error_sentence(error))) from None
-    finally:
-        tried.unlink(missing_ok=True)
+        raise OutputError(str(error_sentence(OSError(error.errno, error.strerror, str(folder))))) from None
 
 
 def check_not_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:

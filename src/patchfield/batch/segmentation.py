@@ -118,7 +118,8 @@ class _Writer:
         job, name = self.job, self.results.names[file]
         files = [self._file(name, "segmentation"), *(self._probability_files(name, probe) if job.probabilities else ())]
         provenance = self.folder.provenance(file, {"probe": probe.fingerprint, **job.made_with})
-        if self.folder.is_done(file, files, provenance):
+        # A run that was killed may have written the files and not the areas.
+        if self.folder.is_done(file, files, provenance) and self.table.has(name):
             return False
         micrograph = job.open(file)
         indices = job.planes(micrograph)
