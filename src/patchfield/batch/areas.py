@@ -173,14 +173,14 @@ class AreaTable:
     def _alone(self) -> Iterator[None]:
         """Hold the table against other processes; the lock's file is gone when nobody holds it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        place = self.path.with_name(f"{TEMPORARY_PREFIX}{self.path.name}.lock")
+        lock_file = self.path.with_name(f"{TEMPORARY_PREFIX}{self.path.name}.lock")
         try:
-            with filelock.FileLock(place, timeout=_PATIENCE):
+            with filelock.FileLock(lock_file, timeout=_PATIENCE):
                 try:
                     yield
                 finally:
                     if os.name != "nt":  # there, filelock removes it
-                        place.unlink(missing_ok=True)
+                        lock_file.unlink(missing_ok=True)
         except filelock.Timeout:
             raise OutputError(f"{self.path} is held by another run: wait for it, or write elsewhere.") from None
 

@@ -71,8 +71,8 @@ def find_images(arguments: Iterable[str | Path], labels: Collection[Path] = ()) 
         for file in others:
             aside.setdefault(os.path.realpath(file), file)
     return ImageFiles(
-        tuple(file for place, file in images.items() if place not in used),
-        tuple(file for place, file in aside.items() if place not in used and place not in images),
+        tuple(file for real, file in images.items() if real not in used),
+        tuple(file for real, file in aside.items() if real not in used and real not in images),
     )
 
 

@@ -25,7 +25,7 @@ _ENTRIES = (
 
 
 def samples() -> tuple[SampleEntry, ...]:
-    """All samples, the one for a first look first."""
+    """All samples, the one to begin with first."""
     return _ENTRIES
 
 

@@ -13,7 +13,7 @@ NAME = "microstructure"
 
 FIRST = 18
 SHAPE, SCALE = (512, 512), 1.4
-_LEAST_SHARE = 0.02
+_MIN_SHARE = 0.02
 """Materials with a rarer phase than this are drawn again."""
 
 
@@ -24,7 +24,7 @@ def microstructure(entry: SampleEntry) -> Sample:
         material = draw_material(rng)
         image, mask = material.micrograph(SHAPE, rng, SCALE)
         shares = np.bincount(mask.ravel(), minlength=material.phases + 1)[1:] / mask.size
-        if shares.min() >= _LEAST_SHARE:
+        if shares.min() >= _MIN_SHARE:
             break
     names = {value: f"phase {value}" for value in range(1, material.phases + 1)}
     low, high = np.percentile(image, (0.5, 99.5))
