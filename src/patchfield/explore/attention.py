@@ -1,4 +1,4 @@
-"""Where a vision transformer's class token looks."""
+"""What a vision transformer's class token attends to."""
 
 from patchfield.backbones import Backbone
 from patchfield.backbones.vit import AttentionMaps, ViT
@@ -32,6 +32,16 @@ def attention_field(
     ------
     BackboneError
         When the backbone is no vision transformer, or has no class token.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from patchfield.backbones import random_vit
+    >>> vit = random_vit("vit_tiny_patch16_224", depth=2, device="cpu")
+    >>> image = np.random.default_rng(0).random((48, 64))
+    >>> field = Extractor.from_backbone(vit, "fast").field(image)
+    >>> attention_field(image, field, vit).dense().shape
+    (3, 48, 64)
     """
     if not isinstance(backbone, ViT):
         raise BackboneError("Only vision transformers have attention maps: choose one of the ViT backbones.")

@@ -43,9 +43,7 @@ def overlay(picture: Picture, labels: NDArray[np.integer], colors: Mapping[int, 
     rgb = [np.array(ImageColor.getrgb(colors[value])) / 255 for value in np.unique(shown[shown != 0]).tolist()]
     if not rgb:
         return picture.copy()
-    tinted = label2rgb(  # type: ignore[no-untyped-call]
-        shown, picture, rgb, alpha=opacity, bg_label=0, bg_color=None, saturation=1
-    )
+    tinted = label2rgb(shown, picture, rgb, alpha=opacity, bg_label=0, bg_color=None, saturation=1)
     return as_picture(tinted)
 
 

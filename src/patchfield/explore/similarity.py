@@ -41,7 +41,19 @@ class Similarity:
 
     @classmethod
     def from_field(cls, field: FeatureField, samples: int = SAMPLES) -> "Similarity":
-        """Prepare a field: some seconds per megapixel, once."""
+        """Prepare a field: some seconds per megapixel, once.
+
+        Parameters
+        ----------
+        field : FeatureField
+        samples : int
+            Pixels by which the channels are standardised.
+
+        Raises
+        ------
+        FieldError
+            When no pixel of the image has a value.
+        """
         standard = Standard.from_features(sample_pixels(field, samples))
         weight = (1 / standard.scale).astype(np.float32)[:, None, None]
         offset = (standard.mean / standard.scale).astype(np.float32)[:, None, None]
@@ -60,6 +72,11 @@ class Similarity:
         """Similarity of every pixel to the one at (row, column): (H, W) float32 from -1 to 1.
 
         0 where the image has no value.
+
+        Parameters
+        ----------
+        row, column : int
+            From 0, in pixels of the image.
 
         Raises
         ------

@@ -156,6 +156,11 @@ def class_iou(confusion: ArrayLike) -> NDArray[np.float64]:
     -------
     (..., K) float64
         NaN where a class is neither in the mask nor in the prediction.
+
+    Examples
+    --------
+    >>> class_iou([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
+    array([0.75, 0.8 ,  nan])
     """
     confusion = np.asarray(confusion)
     hit = np.diagonal(confusion, axis1=-2, axis2=-1)
@@ -174,6 +179,11 @@ def mean_iou_of_image(confusion: ArrayLike) -> NDArray[np.float64]:
     -------
     (...) float64
         NaN for a mask without a single pixel that counts.
+
+    Examples
+    --------
+    >>> float(mean_iou_of_image([[3, 1, 0], [0, 4, 0], [0, 0, 0]]))
+    0.775
     """
     confusion = np.asarray(confusion)
     present = confusion.sum(-1) > 0
@@ -192,6 +202,11 @@ def mean_iou_of_set(confusion: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     (...) float64
+
+    Examples
+    --------
+    >>> round(float(mean_iou_of_set([[3, 1, 0], [0, 4, 0], [0, 0, 0]])), 3)
+    0.517
     """
     means: NDArray[np.float64] = np.nan_to_num(class_iou(confusion)).mean(-1)
     return means
@@ -230,6 +245,11 @@ def pixel_accuracy(confusion: ArrayLike) -> NDArray[np.float64]:
     -------
     (...) float64
         NaN for an empty matrix.
+
+    Examples
+    --------
+    >>> float(pixel_accuracy([[3, 1], [0, 4]]))
+    0.875
     """
     confusion = np.asarray(confusion)
     right, total = np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1))

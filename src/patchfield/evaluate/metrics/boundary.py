@@ -61,6 +61,19 @@ def boundary_f(
 def mean_boundary_f(prediction: ArrayLike, truth: ArrayLike, tolerance: float = 2.0, ignore: Ignored = 0) -> float:
     """Mean of :func:`boundary_f` over the classes that have a boundary; NaN when none has.
 
+    Parameters
+    ----------
+    prediction, truth : (H, W) array of int
+    tolerance : float
+        Distance in pixels.
+    ignore : int, collection of int, or None
+        Pixels with one of these true values have no boundaries.
+
+    Raises
+    ------
+    LabelError
+        The two are not images of one shape.
+
     Examples
     --------
     >>> mean_boundary_f([[1, 1, 1, 1, 2, 2]], [[1, 1, 1, 2, 2, 2]], tolerance=1)

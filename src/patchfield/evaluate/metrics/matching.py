@@ -69,6 +69,11 @@ def match_clusters(contingency: ArrayLike) -> NDArray[np.int64]:
     Returns
     -------
     (clusters,) int64
+
+    Examples
+    --------
+    >>> match_clusters([[6, 5], [5, 0]]), match_clusters([[6, 5, 0], [5, 0, 1]])
+    (array([1, 0]), array([0, 0, 1]))
     """
     classes, clusters = np.shape(contingency)
     return match_one_to_one(contingency) if clusters == classes else match_by_precision(contingency)

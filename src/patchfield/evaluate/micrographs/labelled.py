@@ -138,7 +138,18 @@ def labelled_images(folder: str | Path) -> dict[str, list[LabelledImage]]:
 
 
 def labels_of(path: str | Path, shape: tuple[int, int]) -> NDArray[Any]:
-    """Read the labels that belong to an image of `shape`: (H, W) integers, 0 unlabelled.
+    """Read the labels that belong to an image.
+
+    Parameters
+    ----------
+    path : path
+    shape : (int, int)
+        Rows and columns of the image.
+
+    Returns
+    -------
+    (H, W) array of int
+        0 is unlabelled.
 
     Raises
     ------

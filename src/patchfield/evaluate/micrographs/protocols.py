@@ -127,7 +127,23 @@ def overclustering(
 def retrieval(
     train: Sequence[Example], test: Sequence[Example], neighbours: int, temperature: float, patch: int
 ) -> list[Labels]:
-    """Segment the test images by the most similar patches of the training images; see :class:`PatchMemory`."""
+    """Segment the test images by the most similar patches of the training images; see :class:`PatchMemory`.
+
+    Parameters
+    ----------
+    train, test : sequence of Example
+    neighbours : int
+        How many patches vote.
+    temperature : float
+        Of their weights.
+    patch : int
+        Side of a patch in pixels.
+
+    Returns
+    -------
+    list of (H, W) array of int
+        Class values, one for each test image.
+    """
     memory = PatchMemory(neighbours, temperature, patch).fit((example.field, example.truth) for example in train)
     return [memory.segment(example.field) for example in test]
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -65,7 +66,17 @@ def squashed(size: int) -> Transform:
 
 
 def batches(crops: Crops, size: int, workers: int, shuffle_seed: int | None = None) -> DataLoader[Any]:
-    """Batches of crops; shuffled, and without an incomplete last batch, where a seed is given."""
+    """Batches of crops; shuffled, and without an incomplete last batch, where a seed is given.
+
+    Parameters
+    ----------
+    crops : Crops
+    size : int
+        Of a batch, at most.
+    workers : int
+        Processes that decode images.
+    shuffle_seed : int, optional
+    """
     shuffle = shuffle_seed is not None
     generator = torch.Generator().manual_seed(shuffle_seed or 0)
     return DataLoader(
@@ -77,6 +88,11 @@ def batches(crops: Crops, size: int, workers: int, shuffle_seed: int | None = No
         generator=generator,
         persistent_workers=workers > 0,
     )
+
+
+def labels_at(masks: Tensor, side: int) -> Tensor:
+    """Masks (B, h, w) at another size, (B, side, side) int64 by the nearest pixel."""
+    return interpolate(masks[:, None].float(), (side, side), mode="nearest")[:, 0].long()
 
 
 def patch_of(backbone: Backbone) -> int:

@@ -140,8 +140,10 @@ def read_benchmark(name: str, root: str | Path) -> Benchmark:
 
     Examples
     --------
-    >>> read_benchmark("voc", "VOCdevkit/VOC2012").classes            # doctest: +SKIP
-    21
+    >>> read_benchmark("voc", "nowhere")
+    Traceback (most recent call last):
+    ...
+    patchfield.errors.LabelError: nowhere has no folder JPEGImages or images: the layouts are in docs/evaluation.md.
     """
     if name not in BENCHMARKS:
         raise LabelError(f"there is no benchmark '{name}': choose one of {', '.join(BENCHMARKS)}.")

@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 
 from patchfield.backbones.base import Backbone
 from patchfield.evaluate.metrics import confusion_matrix, mean_iou_of_set
-from patchfield.evaluate.published.crops import Crops, Track, batches, patch_of, silently, squashed, tokens
+from patchfield.evaluate.published.crops import Crops, Track, batches, labels_at, patch_of, silently, squashed, tokens
 from patchfield.evaluate.published.datasets import Benchmark
 
 
@@ -93,10 +93,8 @@ class LinearSegmentation:
         return LinearSegmentationResult(tuple(scores))
 
     def _at_mask_size(self, features: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        size = (self.mask, self.mask)
-        features = interpolate(features, size, mode="bilinear", align_corners=False)
-        masks = interpolate(masks[:, None].float(), size, mode="nearest")[:, 0].long()
-        return features, masks.to(features.device)
+        features = interpolate(features, (self.mask, self.mask), mode="bilinear", align_corners=False)
+        return features, labels_at(masks, self.mask).to(features.device)
 
     @torch.no_grad()
     def _confusion(self, head: nn.Module, features: Tensor, masks: Tensor, benchmark: Benchmark) -> np.ndarray:

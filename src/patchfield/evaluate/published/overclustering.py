@@ -11,12 +11,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from torch.nn.functional import interpolate
 
 from patchfield.backbones.base import Backbone
 from patchfield.errors import LabelError
 from patchfield.evaluate.metrics import contingency_table, match_clusters, matched_confusion, mean_iou_of_set
-from patchfield.evaluate.published.crops import Crops, Track, batches, encoded_batches, patch_of, silently, squashed
+from patchfield.evaluate.published.crops import (
+    Crops,
+    Track,
+    batches,
+    encoded_batches,
+    labels_at,
+    patch_of,
+    silently,
+    squashed,
+)
 from patchfield.evaluate.published.datasets import Benchmark
 from patchfield.explore.clusters import POINTS_PER_CLUSTER
 
@@ -77,7 +85,7 @@ class Overclustering:
         collected, masks = [], []
         for features, values in encoded_batches(backbone, track(val, "tokens")):
             collected.append(features.permute(0, 2, 3, 1).reshape(-1, features.shape[1]).half().cpu().numpy())
-            masks.append(self._at_mask_size(values))
+            masks.append(labels_at(values, self.mask).numpy())
         truth = np.concatenate(masks)
         patches = np.concatenate(collected)
         if len(patches) < self.clusters:
@@ -90,7 +98,7 @@ class Overclustering:
         for seed in track(range(self.seeds), "k-means"):
             clusters = self._clusters(reduced, seed).reshape(-1, side, side)
             table = contingency_table(
-                self._at_mask_size(torch.from_numpy(clusters)),
+                labels_at(torch.from_numpy(clusters), self.mask).numpy(),
                 truth,
                 range(self.clusters),
                 range(benchmark.classes),
@@ -107,10 +115,6 @@ class Overclustering:
             self.clusters, init="random", n_init=self.restarts, max_iter=self.iterations, random_state=seed
         ).fit(sample)
         return np.concatenate([means.predict(part) for part in _chunks(features)]).astype(np.int64)
-
-    def _at_mask_size(self, labels: torch.Tensor) -> NDArray[np.int64]:
-        size = (self.mask, self.mask)
-        return interpolate(labels[:, None].float(), size, mode="nearest")[:, 0].long().numpy()
 
 
 @dataclass(frozen=True)
