@@ -143,7 +143,8 @@ def _repeat_table(
     from rich.progress import track
 
     from patchfield.cli.terminal import ERRORS
-    from patchfield.evaluate.published import PROTOCOLS, read_benchmark, repeat_table
+    from patchfield.evaluate.published import PROTOCOLS, read_benchmark
+    from patchfield.evaluate.report import repeat_table
 
     recipe = replace(PROTOCOLS[protocol](), **_recipe_settings(PROTOCOLS[protocol], changed))
 

@@ -4,7 +4,11 @@ from patchfield.evaluate.published.datasets import BENCHMARKS, Benchmark, read_b
 from patchfield.evaluate.published.dense_retrieval import DenseRetrieval
 from patchfield.evaluate.published.linear_segmentation import LinearSegmentation
 from patchfield.evaluate.published.overclustering import Overclustering
-from patchfield.evaluate.published.table import PROTOCOLS, PublishedTable, repeat_table
+
+PROTOCOLS: dict[str, type[LinearSegmentation] | type[Overclustering] | type[DenseRetrieval]] = {
+    protocol.name: protocol for protocol in (LinearSegmentation, Overclustering, DenseRetrieval)
+}
+"""The protocols by name."""
 
 __all__ = [
     "BENCHMARKS",
@@ -13,7 +17,5 @@ __all__ = [
     "DenseRetrieval",
     "LinearSegmentation",
     "Overclustering",
-    "PublishedTable",
     "read_benchmark",
-    "repeat_table",
 ]

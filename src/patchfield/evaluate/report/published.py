@@ -18,10 +18,6 @@ from patchfield.evaluate.report.tables import markdown_table
 Protocol = LinearSegmentation | Overclustering | DenseRetrieval
 Result = LinearSegmentationResult | OverclusteringResult | DenseRetrievalResult
 
-PROTOCOLS: dict[str, type[Protocol]] = {
-    protocol.name: protocol for protocol in (LinearSegmentation, Overclustering, DenseRetrieval)
-}
-
 
 @dataclass(frozen=True)
 class PublishedTable:
