@@ -37,6 +37,7 @@ class Hub:
     etag: str = hashlib.sha256(CONTENT).hexdigest()
     status: int = 200
     breaks_after: int | None = None
+    portal: bytes | None = None
     starts: list[int] = field(default_factory=list)
     questions: int = 0
 
@@ -64,6 +65,12 @@ def hub(monkeypatch, tmp_path) -> Iterator[Hub]:
         def do_GET(self) -> None:
             if self.path != PATH:
                 self.send_error(404)
+                return
+            if served.portal is not None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(served.portal)))
+                self.end_headers()
+                self.wfile.write(served.portal)
                 return
             start = int(self.headers.get("Range", "bytes=0-")[6:-1])
             served.starts.append(start)
@@ -154,6 +161,15 @@ def test_connections_that_bring_nothing_end_with_advice(hub):
     with pytest.raises(BackboneError, match="the hub cannot be reached"):
         fetch(WEIGHT)
     assert len(hub.starts) == 1
+
+
+def test_a_portal_s_page_is_not_taken_for_the_file(hub, partial):
+    hub.portal = b"<html>please log in</html>"
+    with pytest.raises(BackboneError, match="was answered with something else"):
+        fetch(WEIGHT)
+    assert not partial.exists()
+    hub.portal = None
+    assert fetch(WEIGHT).read_bytes() == CONTENT
 
 
 def test_damaged_content_is_discarded(hub, partial):

@@ -164,6 +164,9 @@ def _download_rest(partial: Path, remote: _Remote, progress: ProgressCallback) -
         except _Unreachable:
             if _size(partial) <= start:
                 raise
+        if _size(partial) <= start:  # answered in full, but not with the file: a portal of the network, or a proxy
+            partial.unlink()
+            raise BackboneError(f"{remote.url} was answered with something else: check HF_ENDPOINT and the proxy.")
 
 
 def _transfer(partial: Path, start: int, remote: _Remote, progress: ProgressCallback) -> None:
