@@ -338,3 +338,19 @@ def test_a_small_network_is_no_checkpoint_of_a_transformer(weights_folder):
         read_checkpoint(SHIPPED)
     with pytest.raises(BackboneError, match="which 'dinov2-small' is not"):
         load_backbone("dinov2-small")
+
+
+@pytest.mark.parametrize("key", ["pos_embed", "cls_token", "reg_token", "blocks.0.mlp.fc1.weight", "norm.bias"])
+@pytest.mark.parametrize("change", [lambda value: value.flatten()[:3], lambda value: torch.cat([value, value])])
+def test_weights_of_other_shapes_are_refused(key, change, save):
+    vit = random_vit("vit_small_patch14_reg4_dinov2", depth=1, img_size=28, embed_dim=64, num_heads=1, device="cpu")
+    state = dict(vit.transformer.vit.state_dict())
+    state[key] = change(state[key])
+    with pytest.raises(BackboneError, match=r"checkpoint\.pth' cannot be loaded"):
+        load_backbone(save(state))
+
+
+def test_nestings_without_end_are_left_alone(dinov2_state, save):
+    endless = {}
+    endless["again"] = endless
+    assert read_checkpoint(save({"state_dict": dinov2_state(), "log": endless})).spec.depth == 2

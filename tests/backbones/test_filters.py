@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from patchfield import LinearProbe, extract, load_backbone
-from patchfield.backbones.filters import FilterBank, describe, mean_gradients
+from patchfield.backbones.filters import FilterBank, compute_channels, mean_gradients
 from patchfield.backbones.filters.scales import scale_space
 from patchfield.images import model_image
 from patchfield.testing import BackboneTests
@@ -110,7 +110,7 @@ def test_tiles_equal_the_whole() -> None:
 def test_brightness_and_contrast_of_an_image_do_not_matter(gain: float, offset: float) -> None:
     image = textured(48, 64)
     dimmed = image * min(gain, 1 - offset) + offset
-    plain, other = (extract(each, "filters", "fast", contrast="none").dense() for each in (image, dimmed))
+    plain, other = (extract(pixels, "filters", "fast", contrast="none").dense() for pixels in (image, dimmed))
     np.testing.assert_allclose(other, plain, atol=0.02)
 
 
@@ -153,7 +153,7 @@ def test_a_probe_moves_to_an_image_of_other_contrast() -> None:
         images.append(np.where(right, fine / fine.std(), coarse / coarse.std()))
     labels = np.zeros((128, 128), np.uint8)
     labels[20:100:20, 10:50], labels[20:100:20, 78:118] = 1, 2
-    first, second = (extract(each, "filters", contrast=(-10, 10)) for each in (images[0], images[1] * 0.2 - 5))
+    first, second = (extract(pixels, "filters", contrast=(-10, 10)) for pixels in (images[0], images[1] * 0.2 - 5))
     probe = LinearProbe().fit([(first, labels)])
     assert (probe.segment(second) == right + 1).mean() > 0.95
 
@@ -163,9 +163,9 @@ def test_images_of_a_batch_have_each_their_own_energies() -> None:
         torch.from_numpy(np.stack([textured(64, 64, 1), textured(64, 64, 2) / 2])).repeat(3, 1, 1, 1).transpose(0, 1)
     )
     energies = mean_gradients(images)
-    together = describe(images, energies[..., None, None])
+    together = compute_channels(images, energies[..., None, None])
     for number, image in enumerate(images):
-        alone = describe(image[None], energies[:, number].tolist())
+        alone = compute_channels(image[None], energies[:, number].tolist())
         for planes, expected in zip(together, alone, strict=True):
             torch.testing.assert_close(planes[number], expected[0], rtol=1e-4, atol=1e-5)
 

@@ -44,7 +44,7 @@ def test_the_shipped_network_is_small_and_loads():
     assert SHIPPED.stat().st_size <= 4_000_000
     backbone = pf.load_backbone("micro")
     assert [(level.pitch, level.patch) for level in backbone.levels] == [(2, 2)]
-    assert sum(each.numel() for each in read_micro(SHIPPED).parameters()) == MICRO.parameters
+    assert sum(parameter.numel() for parameter in read_micro(SHIPPED).parameters()) == MICRO.parameters
 
 
 def test_a_file_gives_back_the_network_to_half_precision(net, file):

@@ -25,8 +25,11 @@ class MemoryEfficientAttention(nn.Module):
 
     def __init__(self, attention: "Attention", kernel: Callable[..., torch.Tensor]) -> None:
         super().__init__()
-        self.qkv, self.proj = attention.qkv, attention.proj
-        self.num_heads, self.scale, self._kernel = attention.num_heads, attention.scale, kernel
+        self.qkv = attention.qkv
+        self.proj = attention.proj
+        self.num_heads = attention.num_heads
+        self.scale = attention.scale
+        self._kernel = kernel
 
     def forward(self, tokens: torch.Tensor, attn_mask: None = None, is_causal: bool = False) -> torch.Tensor:
         """Tokens (B, n, D) to tokens of the same shape; timm's blocks pass a mask, which here is never one."""

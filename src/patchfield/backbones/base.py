@@ -33,7 +33,7 @@ class Level:
         return (length - self.patch) // self.pitch + 1
 
     def pixels(self, tokens: int) -> int:
-        """Number of pixels along an axis that `tokens` tokens look at."""
+        """Number of pixels along an axis that `tokens` tokens cover."""
         return (tokens - 1) * self.pitch + self.patch
 
 

@@ -13,7 +13,7 @@ _PERCENTILES = (1, 99)
 _LATTICE = 512
 """Median and range are those of a lattice of at most this many rows and columns."""
 
-_FARTHEST = 8.0
+_MAX_DEVIATION = 8.0
 """Intensities end at this many ranges from the median (a few bright spots on black have hardly any range)."""
 
 
@@ -35,7 +35,7 @@ class ImageContrast:
     def normalised(self, batch: Tensor) -> Tensor:
         """Crops (B, 3, h, w) with values 0 to 1, counted from the centre in units of the contrast."""
         centre = torch.tensor(self.centre, device=batch.device)[:, None, None]
-        return ((batch - centre) / self.contrast).clamp_(-_FARTHEST, _FARTHEST)
+        return ((batch - centre) / self.contrast).clamp_(-_MAX_DEVIATION, _MAX_DEVIATION)
 
 
 def contrast_of(pixels: NDArray[np.float32]) -> ImageContrast:

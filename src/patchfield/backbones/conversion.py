@@ -16,6 +16,7 @@ from patchfield.errors import BackboneError
 
 Role = Literal["teacher", "student"]
 
+_MAX_DEPTH = 8
 _ANCHOR = "patch_embed.proj.weight"
 _TEACHER = re.compile(r"(^|[._])(teacher|ema)([._]|$)")
 _HEADS = ("mask_token", "head", "heads", "projection_head", "proj_head", "dino_head", "ibot_head", "prototypes")
@@ -103,13 +104,14 @@ def convert(
     return state, positions, ConversionReport(found_role, prefix, dict(dropped), tuple(renamed))
 
 
-def _flatten(loaded: Mapping[str, object], prefix: str = "") -> Tensors:
+def _flatten(loaded: Mapping[str, object], prefix: str = "", depth: int = 0) -> Tensors:
+    """All tensors by their path; deeper nestings than any training code makes are left alone."""
     tensors: Tensors = {}
     for key, value in loaded.items():
         if isinstance(value, torch.Tensor):
             tensors[f"{prefix}{key}"] = value
-        elif isinstance(value, Mapping):
-            tensors.update(_flatten(value, f"{prefix}{key}."))
+        elif isinstance(value, Mapping) and depth < _MAX_DEPTH:
+            tensors.update(_flatten(value, f"{prefix}{key}.", depth + 1))
     return tensors
 
 
@@ -145,8 +147,8 @@ def _adopt_norm(inside: Tensors, outside: Tensors, prefix: str) -> list[str]:
 
 def _group(key: str, prefix: str) -> str:
     """Where a key parts from the prefix: ``student`` for ``student.norm.bias`` beside ``teacher.``."""
-    for part, ours in zip_longest(key.split("."), prefix.split(".")):
-        if part != ours:
+    for part, stripped in zip_longest(key.split("."), prefix.split(".")):
+        if part != stripped:
             return str(part)
     return key
 
@@ -175,6 +177,8 @@ def _fold_class_encoding(state: Tensors) -> list[str]:
     if "cls_token" not in state or "pos_embed" not in state:
         return []
     encodings = state["pos_embed"]
+    if encodings.ndim != 3 or encodings[:, :1].shape != state["cls_token"].shape:
+        return []  # refused later, by its shape
     patches = encodings.shape[1] - 1
     # Grids are square: when all but one encodings make a square, the first one is the class token's.
     if isqrt(patches) ** 2 != patches:

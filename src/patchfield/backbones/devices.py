@@ -88,7 +88,7 @@ class BatchSplitter:
     """
 
     def __init__(self) -> None:
-        self._most: int | None = None
+        self._limit: int | None = None
 
     def __call__(
         self, function: Callable[[torch.Tensor], list[torch.Tensor]], batch: torch.Tensor
@@ -103,7 +103,7 @@ class BatchSplitter:
         parts: list[list[torch.Tensor]] = []
         done = 0
         while done < len(batch):
-            size = min(self._most or len(batch), len(batch) - done)
+            size = min(self._limit or len(batch), len(batch) - done)
             result = self._attempt(function, batch[done : done + size])
             if result is None:
                 self._shrink(size, batch)
@@ -132,9 +132,9 @@ class BatchSplitter:
                 f"One crop of {batch.shape[2]} x {batch.shape[3]} pixels does not fit into the memory of the device: "
                 "choose a smaller backbone, a larger stride, or device='cpu'."
             )
-        self._most = size // 2
+        self._limit = size // 2
         warnings.warn(
-            f"The device's memory is full: crops are sent {self._most} at a time instead of {size}.",
+            f"The device's memory is full: crops are sent {self._limit} at a time instead of {size}.",
             RuntimeWarning,
             stacklevel=4,
         )

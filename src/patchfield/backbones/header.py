@@ -41,7 +41,7 @@ class Spec:
             When a value is missing, too many, or of another type.
         """
         hints = get_type_hints(cls)
-        names = {each.name for each in fields(cls)}
+        names = {entry.name for entry in fields(cls)}
         if values.keys() != names:
             different = ", ".join(sorted(values.keys() ^ names))
             raise BackboneError(f"It was written by another version of Patchfield ({different}): update Patchfield.")

@@ -85,6 +85,15 @@ def checksum_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
+def hub_cache() -> str:
+    """Folder of the hub's own cache, which is looked into for copies of weights; empty where it cannot be told."""
+    if unusable_endpoint():
+        return ""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return HF_HUB_CACHE
+
+
 def _in_hub_cache(hub: Hub, student: bool) -> Path | None:
     if unusable_endpoint():
         return None

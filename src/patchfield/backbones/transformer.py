@@ -62,7 +62,8 @@ class Transformer(nn.Module):
 
     def __init__(self, spec: ViTSpec, state: State, stride: int | None = None, drop_path: float = 0.0) -> None:
         super().__init__()
-        self.spec, self.stride = spec, spec.patch if stride is None else stride
+        self.spec = spec
+        self.stride = spec.patch if stride is None else stride
         if not 1 <= self.stride <= spec.patch:
             raise BackboneError(f"stride={stride} is not possible: give 1 to {spec.patch}, the side of a patch.")
         self.vit = spec.build(drop_path)
@@ -79,7 +80,7 @@ class Transformer(nn.Module):
         Parameters
         ----------
         images : Tensor (B, 3, h, w)
-            Values 0 to 1. A remainder of less than a stride at the bottom and the right is not looked at.
+            Values 0 to 1. A remainder of less than a stride at the bottom and the right is left out.
         """
         return self.intermediate(images, [self.spec.depth - 1])[0]
 

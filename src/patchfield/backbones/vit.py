@@ -74,7 +74,9 @@ class ViT(Backbone):
         options: dict[str, Any] | None = None,
         report: ConversionReport | None = None,
     ) -> None:
-        self.name, self.spec, self.report = name, spec, report
+        self.name = name
+        self.spec = spec
+        self.report = report
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
         self.blocks = _checked_blocks(blocks, spec.depth)
@@ -150,12 +152,15 @@ class AttentionMaps(Backbone):
     def __init__(self, vit: ViT) -> None:
         if not vit.spec.class_token:
             raise BackboneError(f"'{vit.name}' has no class token, hence no attention maps: choose another backbone.")
-        self.vit, self.name, self.device = vit, vit.name, vit.device
+        self.vit = vit
+        self.name = vit.name
+        self.device = vit.device
         self.options = {key: value for key, value in vit.options.items() if key != "blocks"} | {"attention": True}
         self.fingerprint = hashlib.sha256(f"attention {vit.fingerprint}".encode()).hexdigest()[:16]
         level = vit.levels[0]
         self.levels = (Level(level.pitch, level.patch, vit.spec.heads),)
-        self.tile, self.margin = vit.tile, vit.margin
+        self.tile = vit.tile
+        self.margin = vit.margin
 
     def encode(self, batch: torch.Tensor) -> list[torch.Tensor]:
         """Maps of a batch of crops; see :meth:`Backbone.encode`."""
@@ -180,7 +185,7 @@ def random_vit(architecture: str = "vit_small_patch14_dinov2", seed: int = 0, **
     >>> random_vit("vit_tiny_patch16_224", depth=2, device="cpu").tile
     448
     """
-    ours = {key: settings.pop(key) for key in ("stride", "blocks", "device", "precision") if key in settings}
+    options = {key: settings.pop(key) for key in ("stride", "blocks", "device", "precision") if key in settings}
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         model: Any = import_timm().create_model(architecture, num_classes=0, **settings)
@@ -189,7 +194,7 @@ def random_vit(architecture: str = "vit_small_patch14_dinov2", seed: int = 0, **
         if key.endswith("gamma"):  # timm starts them at 1e-5: no block would have an effect
             state[key] = torch.ones_like(value)
     spec = ViTSpec.from_state(state, heads=model.blocks[0].attn.num_heads)
-    return ViT(spec, state, f"random {architecture}", **ours)
+    return ViT(spec, state, f"random {architecture}", **options)
 
 
 def _checked_blocks(blocks: int | Sequence[int] | None, depth: int) -> tuple[int, ...]:

@@ -5,10 +5,10 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
-from huggingface_hub.constants import HF_HUB_CACHE
 
 import patchfield
 from patchfield.backbones import Hub, download_size, is_here, models, weights_folder
+from patchfield.backbones.local import hub_cache
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-image", "tifffile", "napari", "PyQt6", "xformers")
 
@@ -23,8 +23,8 @@ def installation() -> dict[str, str]:
     facts |= {package: _version(package) for package in PACKAGES}
     facts["devices"] = ", ".join(_devices())
     facts["threads"] = str(torch.get_num_threads())
-    facts["downloaded weights"] = HF_HUB_CACHE
-    facts["own weights"] = str(weights_folder())
+    facts["weights"] = str(weights_folder())
+    facts["the hub's cache"] = hub_cache()
     return facts
 
 

@@ -149,7 +149,8 @@ def _smallest_side(backbone: Backbone) -> int:
 
 def _crop_sides(backbone: Backbone) -> list[tuple[int, int]]:
     """Sides of crops of whole tokens: a wide one and a tall one."""
-    smallest, step = _smallest_side(backbone), int(np.lcm.reduce([level.pitch for level in backbone.levels]))
+    smallest = _smallest_side(backbone)
+    step = int(np.lcm.reduce([level.pitch for level in backbone.levels]))
     count = max(1, 24 // step)
     return [(smallest + count * step, smallest + 3 * count * step), (smallest + 2 * count * step, smallest)]
 

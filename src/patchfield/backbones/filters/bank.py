@@ -88,10 +88,10 @@ class FilterBank(Backbone):
     @torch.inference_mode()
     def encode(self, batch: Tensor) -> list[Tensor]:
         """Channels of a batch of crops; see :meth:`patchfield.backbones.base.Backbone.encode`."""
-        return describe(self._statistics.normalised(batch.to(self.device)), self._statistics.energies)
+        return compute_channels(self._statistics.normalised(batch.to(self.device)), self._statistics.energies)
 
 
-def describe(colours: Tensor, energies: Sequence[float] | Tensor) -> list[Tensor]:
+def compute_channels(colours: Tensor, energies: Sequence[float] | Tensor) -> list[Tensor]:
     """All channels of some images, on any device.
 
     Parameters

@@ -22,7 +22,8 @@ def smooth(planes: Tensor, sigma: float) -> Tensor:
     total = 1 + 2 * float(side.sum())
     weights = [float(weight) / total for weight in side]
     for axis in (-2, -1):
-        padded, length = extend(planes, radius, axis), planes.shape[axis]
+        padded = extend(planes, radius, axis)
+        length = planes.shape[axis]
         planes = planes / total
         for offset, weight in enumerate(weights, 1):
             pair = padded.narrow(axis, radius - offset, length) + padded.narrow(axis, radius + offset, length)
@@ -34,7 +35,8 @@ def gradient(planes: Tensor) -> tuple[Tensor, Tensor]:
     """Central differences along the rows' axis and the columns' axis, per pixel."""
     differences = []
     for axis in (-2, -1):
-        padded, length = extend(planes, 1, axis), planes.shape[axis]
+        padded = extend(planes, 1, axis)
+        length = planes.shape[axis]
         differences.append((padded.narrow(axis, 2, length) - padded.narrow(axis, 0, length)) / 2)
     return differences[0], differences[1]
 
@@ -43,7 +45,8 @@ def hessian(planes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Second differences: along the rows' axis, mixed, along the columns' axis."""
     second = []
     for axis in (-2, -1):
-        padded, length = extend(planes, 1, axis), planes.shape[axis]
+        padded = extend(planes, 1, axis)
+        length = planes.shape[axis]
         outer = padded.narrow(axis, 0, length) + padded.narrow(axis, 2, length)
         second.append(outer - 2 * planes)
     down, _ = gradient(planes)
@@ -52,7 +55,8 @@ def hessian(planes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def eigenvalues(rows: Tensor, mixed: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
     """Larger and smaller eigenvalue of symmetric 2 x 2 matrices."""
-    mean, half = (rows + columns) / 2, (rows - columns) / 2
+    mean = (rows + columns) / 2
+    half = (rows - columns) / 2
     deviation = torch.sqrt(half**2 + mixed**2)
     return mean + deviation, mean - deviation
 

@@ -19,7 +19,7 @@ from patchfield.images import ModelImage
 _WINDOW, _WINDOWS = 256, 4
 """Energies are means over at most 4 x 4 windows of at most this many pixels' side: a megapixel."""
 
-_LEAST_ENERGY = 1e-3
+_MIN_ENERGY = 1e-3
 """Of the range of the image: weaker mean gradients are rounding, and are not amplified."""
 
 
@@ -46,7 +46,7 @@ def mean_gradients(colours: Tensor) -> Tensor:
     """Mean scale-normalised gradient of images (B, 3, h, w) at each of `EDGE_SIGMAS`, (len(EDGE_SIGMAS), B)."""
     scales = scale_space(colours.mean(1))
     means = torch.stack([gradient_magnitude(scales[sigma]).mean((1, 2)) for sigma in EDGE_SIGMAS])
-    return means.clamp(min=_LEAST_ENERGY)
+    return means.clamp(min=_MIN_ENERGY)
 
 
 def _energies(image: ModelImage, contrast: ImageContrast) -> tuple[float, ...]:

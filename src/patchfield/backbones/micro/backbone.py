@@ -42,7 +42,8 @@ class Micro(Backbone):
     def __init__(
         self, net: MicroNet, name: str, device: str | torch.device = "auto", precision: Precision = "auto"
     ) -> None:
-        self.name, self.options = name, {}
+        self.name = name
+        self.options = {}
         self.levels = (Level(PITCH, PITCH, net.spec.channels),)
         self.fingerprint = _fingerprint(net)
         self.device = choose_device(device)

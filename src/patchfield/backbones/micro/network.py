@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from patchfield.backbones.filters import LEVELS as FILTERS
-from patchfield.backbones.filters import describe
+from patchfield.backbones.filters import compute_channels
 from patchfield.backbones.header import Spec
 from patchfield.errors import BackboneError
 
@@ -103,9 +103,9 @@ class MicroNet(nn.Module):
         self.scaled = nn.ModuleList(nn.BatchNorm2d(count, affine=False) for count in (fine, middle, coarse))
         self.stem = _Convolution(3 * PITCH**2 + fine, widths[0])
         self.enter = nn.ModuleList(
-            nn.Conv2d(*each, 1, bias=False) for each in zip((middle, coarse), widths[1:], strict=False)
+            nn.Conv2d(*pair, 1, bias=False) for pair in zip((middle, coarse), widths[1:], strict=False)
         )
-        self.down = nn.ModuleList(_Convolution(*each, stride=2) for each in pairwise(widths))
+        self.down = nn.ModuleList(_Convolution(*pair, stride=2) for pair in pairwise(widths))
         self.encoder = nn.ModuleList(
             nn.Sequential(*(_Block(width) for _ in range(count)))
             for width, count in zip(widths, spec.blocks, strict=True)
@@ -123,7 +123,7 @@ class MicroNet(nn.Module):
         images : Tensor (B, 3, h, w)
             Counted from the image's median in units of its contrast; sides are multiples of `spec.coarsest`.
         energies : sequence of float, or Tensor (5, B, 1, 1)
-            Mean gradients of the image; see :func:`patchfield.backbones.filters.describe`.
+            Mean gradients of the image; see :func:`patchfield.backbones.filters.compute_channels`.
 
         Returns
         -------
@@ -146,7 +146,7 @@ class MicroNet(nn.Module):
 
     def _filtered(self, images: Tensor, energies: Sequence[float] | Tensor) -> list[Tensor]:
         """Channels of the filter bank at 1/2, 1/4 and 1/8 of the resolution, standardised."""
-        pixels, *coarser = describe(images, energies)
+        pixels, *coarser = compute_channels(images, energies)
         fine = torch.cat([functional.avg_pool2d(pixels, PITCH), coarser[0]], dim=1)
         return [scaled(planes) for scaled, planes in zip(self.scaled, (fine, *coarser[1:]), strict=True)]
 
