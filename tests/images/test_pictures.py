@@ -127,7 +127,7 @@ class TestSize:
         header = np.array([100_000, 100_000], ">u4").tobytes() + bytes([8, 0, 0, 0, 0])
         content = b"\x89PNG\r\n\x1a\n" + _png_chunk(b"IHDR", header) + _png_chunk(b"IDAT", b"x" * 100)
         (tmp_path / "a.png").write_bytes(content + _png_chunk(b"IEND", b""))
-        with pytest.raises(ImageError, match=r"claims an image of 1 x 100000 x 100000 \(9\.3 GiB\)"):
+        with pytest.raises(ImageError, match=r"claims an image of 100000 x 100000 \(9\.3 GiB\)"):
             read_image(tmp_path / "a.png")
 
     def test_an_empty_scan_is_no_bomb(self, tmp_path, monkeypatch):

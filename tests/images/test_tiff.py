@@ -220,8 +220,11 @@ class TestSeries:
             read_image(tmp_path / "a.tif")
 
     def test_an_image_in_several_files_is_whole_or_refused(self, tmp_path):
-        for path in _three_files(tmp_path):
-            np.testing.assert_array_equal(read_image(path).stack, STACK[:3])
+        paths = _three_files(tmp_path)
+        for path in paths:
+            whole = read_image(path)
+            np.testing.assert_array_equal(whole.stack, STACK[:3])
+            assert {path, *whole.others} == set(paths)
         (tmp_path / "s2.ome.tif").unlink()
         with pytest.raises(ImageError, match=r"lies in several, and s2\.ome\.tif cannot be found"):
             read_image(tmp_path / "s1.ome.tif")
@@ -268,6 +271,12 @@ class TestSize:
             np.testing.assert_array_equal(np.asarray(plane), all_planes[2])
             np.testing.assert_array_equal(np.asarray(micrograph.stack), all_planes)
         np.testing.assert_array_equal(palette.pixels[..., 1], expected[2][..., 1])
+
+    def test_an_empty_movie_is_no_bomb(self, tmp_path, monkeypatch):
+        """Every page is small; that there are many is nothing to refuse."""
+        tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 500, 500), np.uint8), compression="zstd")
+        monkeypatch.setattr("patchfield.images.readers.decoding.MAX_CLAIMED_BYTES", 2**20)
+        assert read_image(tmp_path / "a.tif").planes == 20
 
     def test_a_small_file_that_claims_the_moon_is_refused_before_memory_is_taken(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", GREY8, compression="zlib")

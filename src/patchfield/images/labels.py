@@ -251,7 +251,9 @@ def _whole_numbers(labels: NDArray[Any], path: Path) -> NDArray[Any]:
         largest = labels.max()
         shown = f"{largest:g}" if labels.dtype.kind == "f" else str(largest)
         raise LabelError(f"{path} holds the label {shown}: labels go up to {MAX_LABEL}.")
-    return labels.astype(np.int64) if labels.dtype.kind == "f" else labels
+    if labels.dtype.kind == "f":
+        return labels.astype(np.int64)
+    return labels.astype(labels.dtype.newbyteorder("="), copy=False)
 
 
 def _check_number_of_classes(labels: NDArray[Any], path: Path, limit: int) -> None:

@@ -36,6 +36,8 @@ class Micrograph:
         Of these axes.
     orientation : int
         How the file said that its picture is turned, 1 to 8 as EXIF counts; it is upright here.
+    others : tuple of Path
+        Further files that the image lies in, where it lies in several (OME-TIFF): each of them gives the whole image.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class Micrograph:
     axes: str = ""
     lengths: tuple[int, ...] = ()
     orientation: int = UPRIGHT
+    others: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -144,5 +147,13 @@ def read_image(path: str | Path, plane: int = 0, axes: str | None = None) -> Mic
     path = Path(path)
     contents = read_contents(path, axes=None if axes is None else checked_axes(axes))
     planes = contents.planes
-    whole = Micrograph(path, planes.array, 0, contents.calibration, planes.axes, planes.lengths, contents.orientation)
+    whole = Micrograph(
+        path=path,
+        stack=planes.array,
+        calibration=contents.calibration,
+        axes=planes.axes,
+        lengths=planes.lengths,
+        orientation=contents.orientation,
+        others=contents.others,
+    )
     return whole.at(plane)

@@ -1,6 +1,7 @@
 """What a reader finds in a file, whatever its format."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from patchfield.images.calibration import Calibration
 from patchfield.images.notes import Notes
@@ -23,6 +24,8 @@ class Contents:
         The name of the compression when it changes values: "JPEG"; else "".
     notes : Notes or None
         What Patchfield wrote into the file; None when it is not one of ours.
+    others : tuple of Path
+        Further files that the image lies in, where it lies in several.
     """
 
     planes: Planes
@@ -30,3 +33,4 @@ class Contents:
     orientation: int = UPRIGHT
     lossy: str = ""
     notes: Notes | None = None
+    others: tuple[Path, ...] = ()

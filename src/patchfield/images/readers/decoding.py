@@ -64,6 +64,14 @@ def decoding(path: Path) -> Iterator[None]:
 def check_claim(path: Path, shape: tuple[int, ...], nbytes: int) -> None:
     """Refuse a small file whose header claims a huge image, before memory is taken for it.
 
+    Parameters
+    ----------
+    path : Path
+    shape : tuple of int
+        What the file claims, for the sentence.
+    nbytes : int
+        What has to be decoded at once, a page or a frame.
+
     Raises
     ------
     ImageError

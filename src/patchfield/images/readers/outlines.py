@@ -153,10 +153,7 @@ def _fill(labels: NDArray[np.int64], rings: list[Any], value: int) -> None:
         return
     size = (high[1] - low[1], high[0] - low[0])
     # Coordinates count from the corner of a pixel, arrays from its centre.
-    inside, *holes = (
-        polygon2mask(size, ring[:, ::-1] - low[::-1] - 0.5)  # type: ignore[no-untyped-call]
-        for ring in corners
-    )
+    inside, *holes = (polygon2mask(size, ring[:, ::-1] - low[::-1] - 0.5) for ring in corners)
     for hole in holes:
         inside &= ~hole
     labels[low[1] : high[1], low[0] : high[0]][inside] = value
@@ -168,7 +165,7 @@ def _trace(labels: NDArray[np.int64], points: list[Any], value: int) -> None:
 
     corners = np.floor(_points(points)).astype(int)
     for (x0, y0), (x1, y1) in pairwise(corners):
-        rows, columns = line(y0, x0, y1, x1)  # type: ignore[no-untyped-call]
+        rows, columns = line(y0, x0, y1, x1)
         inside = (rows >= 0) & (rows < labels.shape[0]) & (columns >= 0) & (columns < labels.shape[1])
         labels[rows[inside], columns[inside]] = value
 

@@ -50,7 +50,7 @@ def read_picture(path: Path, *, as_labels: bool = False) -> Contents:
         if form in _DRAWN_BY_OTHERS:
             raise ImageError(f"{path} is {form}, a drawing rather than an image: save it as TIFF or PNG.")
         frames = getattr(image, "n_frames", 1) if form in _ANIMATED else 1
-        check_claim(path, (frames, image.height, image.width), frames * image.height * image.width * _bytes_of(image))
+        check_claim(path, (image.height, image.width), image.height * image.width * _bytes_of(image))
         notes = picture_notes(image)
         keeps_indices = as_labels or notes is not None
         # Before anything else: asking for EXIF decodes a PNG, and then Pillow forgets how deep its colours were.

@@ -74,8 +74,9 @@ def read_tiff(path: Path, *, as_labels: bool = False, axes: str | None = None) -
         calibration = (notes and not file.is_imagej and notes.calibration) or tiff_calibration(file)
         page = series.keyframe
         _check_readable(path, page)
-        if all(one.parent is file for one in series.pages):
-            check_claim(path, series.shape, series.nbytes)
+        others = {Path(one.parent.filehandle.path) for one in series.pages if one.parent is not file}
+        if not others:
+            check_claim(path, series.shape, page.nbytes)
         with decoding(path):
             pixels = _pixels(path, file, series, found)
         if tuple(pixels.shape) != series.shape:
@@ -88,7 +89,7 @@ def read_tiff(path: Path, *, as_labels: bool = False, axes: str | None = None) -
         )
     if calibration is not None and swaps_axes(orientation):
         calibration = calibration.turned()
-    return Contents(planes, calibration, orientation, _lossy(page), notes)
+    return Contents(planes, calibration, orientation, _lossy(page), notes, tuple(sorted(others)))
 
 
 def _check_readable(path: Path, page: tifffile.TiffPage) -> None:
