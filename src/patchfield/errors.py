@@ -8,20 +8,22 @@ import errno
 import os
 
 
-class PatchfieldError(ValueError):
-    r"""Base of all errors that a user's input can cause; the message is one complete sentence.
-
-    File names of any encoding may be part of it: what is no character is written as its escape, so that every console
-    and log can show the sentence.
+def printable(text: str) -> str:
+    r"""Text that every console, table and log takes: what is no character in a file's name is written as its escape.
 
     Examples
     --------
-    >>> str(PatchfieldError("gr\udcf6sse.png does not exist."))
-    'gr\\udcf6sse.png does not exist.'
+    >>> printable("gr\udcf6sse.png")
+    'gr\\udcf6sse.png'
     """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class PatchfieldError(ValueError):
+    """Base of all errors that a user's input can cause; the message is one complete, :func:`printable` sentence."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message.encode("utf-8", "backslashreplace").decode("utf-8"))
+        super().__init__(printable(message))
 
 
 class ImageError(PatchfieldError):
@@ -92,9 +94,9 @@ _ADVICE = {
 def _system_sentence(error: OSError) -> str:
     # Files are replaced by temporary ones: the second name is what the user knows.
     name = error.filename2 or error.filename
+    subject = "" if name is None or isinstance(name, int) else printable(os.fsdecode(name))
     advice = _ADVICE.get(error.errno or 0, (error.strerror or str(error) or type(error).__name__).rstrip("."))
-    subject = "" if name is None else f"{os.fspath(name)!s}: " if not isinstance(name, int) else ""
-    return f"{subject}{advice}." if subject else f"{advice[0].upper()}{advice[1:]}."
+    return f"{subject}: {advice}." if subject else f"{advice[0].upper()}{advice[1:]}."
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -83,7 +83,7 @@ def test_no_cell_is_a_formula_and_every_name_can_be_written(tmp_path):
     AreaTable(tmp_path / "areas.csv").replace(image, areas(image, {1: "=cmd|'/c calc'!A1", 2: "@SUM(1+1)", 3: "-"}))
     rows = rows_of(tmp_path / "areas.csv")
     assert [row["name"] for row in rows] == ["'=cmd|'/c calc'!A1", "'@SUM(1+1)", "'-"]
-    assert rows[0]["path"] == "'=gr\\xf6sse.tif"
+    assert rows[0]["path"] == "'=gr\\udcf6sse.tif"
 
 
 @pytest.mark.parametrize("content", [b"my,own\n1,2\n", b"\xff\xfe\x00", b"image,path\n"])

@@ -276,10 +276,10 @@ class TestFailures:
         (scans / "b.tif").rename(scans / os.fsdecode(b"Pr\xf6be.tif"))
         assert run("segment", scans, "--probe", saved_probe, "-o", tmp_path / "out") == 0
         assert b"Pr\xf6be_segmentation.tif" in os.listdir(os.fsencode(tmp_path / "out"))
-        assert "Pr\\xf6be" in {row["image"] for row in areas(tmp_path / "out")}
+        assert "Pr\\udcf6be" in {row["image"] for row in areas(tmp_path / "out")}
         (scans / os.fsdecode(b"Pr\xf6be.tif")).write_bytes(b"no image")
         assert run("segment", scans, "--probe", saved_probe, "-o", tmp_path / "again") == 1
-        assert "Pr\\xf6be.tif" in capsys.readouterr().err
+        assert "Pr\\udcf6be.tif" in capsys.readouterr().err
 
     def test_consoles_of_any_encoding_show_what_they_can(self, scans, tmp_path, saved_probe):
         write_image(scans / "größe µ.tif", picture())

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patchfield.atomic import TEMPORARY_PREFIX, atomic_path
-from patchfield.batch.cells import readable_path, text_cell
+from patchfield.batch.cells import text_cell
 from patchfield.errors import OutputError
 from patchfield.images import Calibration
 
@@ -57,7 +57,7 @@ class ClassArea:
         """A row of the table."""
         return [
             text_cell(self.image),
-            text_cell(readable_path(self.path)),
+            text_cell(str(self.path)),
             self.plane,
             str(self.label),
             text_cell(self.name),

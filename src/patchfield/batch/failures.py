@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from patchfield.errors import error_sentence
+from patchfield.errors import error_sentence, printable
 
 LOG = "patchfield-errors.log"
 """In the folder of the results: tracebacks of defects."""
@@ -48,7 +48,8 @@ class Failures:
     def add(self, path: Path, error: Exception) -> None:
         """Note why a file failed."""
         sentence = error_sentence(error) or defect_sentence(error, self.folder / LOG)
-        self.sentences[path] = sentence if str(path) in sentence else f"{path}: {sentence}"
+        name = printable(str(path))
+        self.sentences[path] = sentence if name in sentence else f"{name}: {sentence}"
 
 
 def defect_sentence(error: BaseException, log: Path) -> str:

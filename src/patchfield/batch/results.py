@@ -8,7 +8,7 @@ from pathlib import Path
 
 from patchfield.batch.names import output_names
 from patchfield.batch.outputs import check_folder, check_not_inputs
-from patchfield.errors import OutputError
+from patchfield.errors import OutputError, printable
 from patchfield.images import read_provenance
 
 Provenance = Mapping[str, str]
@@ -63,7 +63,7 @@ class ResultFolder:
             path = os.path.relpath(os.path.realpath(image), os.path.realpath(self.folder))
         except ValueError:  # another drive
             path = os.path.realpath(image)
-        return {IMAGE: os.fsencode(path).decode("utf-8", "backslashreplace"), **made_with}
+        return {IMAGE: printable(path), **made_with}
 
     def is_done(self, image: Path, files: Iterable[Path], provenance: Provenance) -> bool:
         """Whether these results are there already, made in the same way, and not to be made again.

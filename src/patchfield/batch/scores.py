@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patchfield.atomic import atomic_path
-from patchfield.batch.cells import readable_path, text_cell
+from patchfield.batch.cells import text_cell
 from patchfield.batch.failures import Failures
 from patchfield.batch.matching import match_labels
-from patchfield.errors import LabelError, OutputError
+from patchfield.errors import LabelError, OutputError, printable
 from patchfield.evaluate.metrics import class_iou, contingency_table, mean_iou_of_image, pixel_accuracy
 from patchfield.images import read_labels
 
@@ -198,7 +198,7 @@ def _compare(segmentation: Path, mask: Path) -> _Table:
     known = np.isin(predicted, values)
     true_row = np.where(truth > 0, np.searchsorted(values, truth), -1)
     counts = contingency_table(np.where(known, row_of, other), true_row, range(other + 1), range(other), ignore=-1)
-    name = readable_path(Path(segmentation.stem.removesuffix("_segmentation")))
+    name = printable(segmentation.stem.removesuffix("_segmentation"))
     return _Table(name, tuple(map(int, values)), frozenset(map(int, np.unique(predicted))), counts)
 
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from patchfield.errors import printable
 from patchfield.field import ExtractionStep
 
 OUT = Console()
@@ -45,7 +46,7 @@ class Bars:
     def __call__(self, path: Path, step: ExtractionStep) -> None:
         if path != self._path or step.done <= 1:
             self._path = path
-            self._progress.reset(self._task, description=escape(_printable(path.name)))
+            self._progress.reset(self._task, description=escape(printable(path.name)))
         self._progress.update(self._task, completed=step.done, total=step.total)
 
     def download(self, done: int, total: int) -> None:
@@ -72,7 +73,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
         longest = length == max(lengths)
         table.add_column(column, no_wrap=not longest, overflow="fold", min_width=None if longest else len(column))
     for row in rows:
-        table.add_row(*(escape(_printable(cell)) for cell in row))
+        table.add_row(*(escape(printable(cell)) for cell in row))
     OUT.print(table)
 
 
@@ -84,14 +85,9 @@ def show_failures(failures: Mapping[Path, str]) -> None:
 
 def say(sentence: str) -> None:
     """A line on stdout, unwrapped."""
-    OUT.print(escape(_printable(sentence)), soft_wrap=True, highlight=False)
+    OUT.print(escape(printable(sentence)), soft_wrap=True, highlight=False)
 
 
 def complain(sentence: str) -> None:
     """A line on stderr, unwrapped."""
-    ERRORS.print(f"[red]{escape(_printable(sentence))}[/red]", soft_wrap=True, highlight=False)
-
-
-def _printable(text: str) -> str:
-    """Text without bytes of file names that are no characters, which no terminal takes."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    ERRORS.print(f"[red]{escape(printable(sentence))}[/red]", soft_wrap=True, highlight=False)
