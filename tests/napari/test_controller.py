@@ -206,6 +206,7 @@ def test_removing_the_labels_ends_painting_until_the_image_is_chosen_again(paint
     image = painted.current.source.layer
     viewer.layers.remove(painted.current.labels)
     assert painted.status.state is State.NO_IMAGE
+    assert painted.status.sentence.startswith("Choose an image")
     painted.select(image)
     assert painted.status.state is State.NEED_CLASSES
     assert not painted.current.labels.data.any()
@@ -347,3 +348,30 @@ def test_closing_in_the_middle_of_a_job_ends_it(viewer, two_phases, stepped):
     stepped.run()
     assert stepped.running == 0
     assert len(viewer.layers) == count
+
+
+def test_features_that_were_kept_are_learned_from_at_once(painted):
+    micro = painted.features.recipe
+    painted.make_features(FeatureRecipe("filters", "fast"))
+    painted.make_features(micro)
+    assert painted.status.state is State.LIVE
+    assert painted.live.probe.recipes[0].backbone == "micro"
+    assert is_right(painted)
+
+
+def test_pixels_without_a_value_are_unlabelled(controller, viewer, two_phases, paint_both):
+    image = two_phases().astype(np.float32)
+    image[10:20, 30:50] = np.nan
+    viewer.add_image(image)
+    paint_both(controller)
+    result = segmentation(controller)
+    np.testing.assert_array_equal(result == 0, np.isnan(image))
+
+
+def test_closing_twice_ends_everything_once(painted, viewer):
+    before = list(viewer.mouse_drag_callbacks)
+    painted.explorer.begin(Role.SIMILARITY)
+    painted.close()
+    painted.close()
+    assert not viewer.keymap
+    assert viewer.mouse_drag_callbacks == before

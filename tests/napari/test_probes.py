@@ -5,14 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from patchfield.errors import ProbeError
+from patchfield.errors import ImageError, ProbeError
 from patchfield.field import FeatureRecipe
+from patchfield.images import ArrayStack, ImageSettings
 from patchfield.napari.controller import Controller
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import Role
 from patchfield.napari.session.status import State
-from patchfield.pipeline import extract
+from patchfield.pipeline import Extractor, extract
 from patchfield.probe import LinearProbe
 
 
@@ -52,3 +53,27 @@ def test_a_probe_of_joined_features_is_refused_with_its_parts(painted, two_phase
     probe = LinearProbe().fit([(field | field, painted.current.labels.data)])
     with pytest.raises(ProbeError, match=r"filters \| filters"):
         painted.adopt(probe)
+
+
+def test_a_probe_brings_its_channels_and_axes_along(controller, viewer, two_phases):
+    image = np.stack([np.zeros((96, 96), np.uint8), two_phases()])
+    labels = np.zeros((96, 96), np.uint8)
+    labels[40:44, 10:20], labels[40:44, 70:80] = 1, 2
+    extractor = Extractor.load(FeatureRecipe("filters", image=ImageSettings("minmax", channels=(1,), axes="CYX")))
+    probe = LinearProbe().fit([(extractor.field(ArrayStack(image, "CYX")), labels)])
+    viewer.add_image(image, name="channels")
+    controller.adopt(probe)
+    assert controller.current.source.settings == probe.recipes[0].image
+    assert (controller.current.result(Role.SEGMENTATION).data[:, 60:] == 2).mean() > 0.8
+    second = viewer.add_image(image[:, ::-1], name="another")
+    assert controller.annotations.source_of(second).settings == probe.recipes[0].image
+    controller.select(viewer.add_image(two_phases(), name="grey"))
+    with pytest.raises(ImageError, match=r"channel 1.*'grey' has 1"):
+        controller.adopt(probe)
+
+
+def test_a_probe_with_classes_beyond_the_layer_s_is_refused(painted):
+    labels = painted.current.labels.data.astype(np.uint16) * 200
+    field = painted.target().field
+    with pytest.raises(ProbeError, match="class 400"):
+        painted.adopt(LinearProbe().fit([(field, labels)]))

@@ -112,3 +112,39 @@ def test_channels_of_the_first_axis_leave_flat_labels(controller, stack, paint_b
     assert controller.current.result(Role.SEGMENTATION).data.shape == (96, 96)
     controller.viewer.dims.set_point(0, 3)
     assert controller.current.source.index_at(controller.viewer.dims.point) == ()
+
+
+@pytest.mark.parametrize("compared", [2**24, 0], ids=["all planes compared", "as for large labels"])
+def test_strokes_count_in_every_view_and_after_every_undo(on_plane_one, compared, monkeypatch):
+    monkeypatch.setattr("patchfield.napari.layers.annotated.COMPARED_PIXELS", compared)
+    viewer, labels = on_plane_one.viewer, on_plane_one.current.labels
+    viewer.dims.order = (1, 0, 2)
+    labels.brush_size = 8
+    labels.paint((1, 50, 20), 3)
+    assert [entry.pixels for entry in on_plane_one.classes] == [(labels.data == value).sum() for value in (1, 2, 3)]
+    assert {index for (index,) in on_plane_one.current.snapshots} == {0, 1, 2, 3}
+    viewer.dims.order = (0, 1, 2)
+    viewer.dims.set_point(0, 0)
+    labels.undo()
+    assert on_plane_one.classes[3].pixels == 0
+    labels.redo()
+    assert on_plane_one.classes[3].pixels == (labels.data == 3).sum() > 0
+
+
+def test_channels_last_are_shown_painted_on_and_taken_back(controller, two_phases, paint_both):
+    image = np.stack([np.zeros((96, 96), np.uint8), two_phases()], axis=-1)
+    layer = controller.viewer.add_image(image, name="channels last")
+    controller.annotations.set_axes("YXC")
+    assert layer.data.shape == (2, 96, 96)
+    controller.annotations.set_channels((1,))
+    paint_both(controller)
+    (recipe,) = controller.live.probe.recipes
+    assert (recipe.image.axes, recipe.image.channels) == ("YXC", (1,))
+    result = controller.current.result(Role.SEGMENTATION).data
+    assert result.shape == (96, 96)
+    assert (result[:, 60:] == 2).mean() > 0.8
+    count = len(controller.viewer.layers)
+    controller.annotations.set_axes(None)
+    assert controller.current.source.lengths == (96,)
+    np.testing.assert_array_equal(layer.data, image)
+    assert len(controller.viewer.layers) == count + 1, "strokes of the other shape stay, as an ordinary layer"

@@ -235,7 +235,7 @@ def test_the_download_is_offered_beside_what_is_embedded_until_it_is_here(open_p
     section = panel.features
     assert section.download.text().startswith(f"Download {RECOMMENDED} (")
     assert not section.download.isHidden()
-    monkeypatch.setattr("patchfield.napari.segment.choices.is_here", lambda weight: True)
+    monkeypatch.setattr("patchfield.napari.session.choices.is_here", lambda weight: True)
     section.show_recipe()
     assert section.download.isHidden()
     assert section.gain.isHidden()

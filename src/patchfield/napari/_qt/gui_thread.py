@@ -20,7 +20,7 @@ class GuiThread(QObject):
         try:
             self._called.emit(call)
         except RuntimeError:
-            # The application ended, and Qt's half of this object with it: nobody is left to be told.
+            # The application ended, and Qt's half of this object with it: nothing is left to be shown.
             return
 
 

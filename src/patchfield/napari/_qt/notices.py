@@ -7,7 +7,7 @@ from typing import ParamSpec
 
 from napari.utils.notifications import ErrorNotification, notification_manager, show_error
 
-from patchfield.errors import PatchfieldError
+from patchfield.errors import PatchfieldError, error_sentence
 
 logger = logging.getLogger(__name__)
 
@@ -17,11 +17,12 @@ P = ParamSpec("P")
 def notify(error: Exception) -> None:
     """Show an error as a napari notification.
 
-    Errors that a user can act on are one sentence. Anything else is a defect of ours: the traceback goes to the log
-    and behind the notification's button.
+    Errors that a user can act on are one sentence. Anything else is a defect of the plugin: the traceback goes to the
+    log and behind the notification's button.
     """
-    if isinstance(error, PatchfieldError):
-        show_error(str(error))
+    sentence = error_sentence(error)
+    if sentence is not None:
+        show_error(sentence)
         return
     logger.error("Unexpected error in the Patchfield plugin", exc_info=error)
     notification_manager.dispatch(ErrorNotification(error))

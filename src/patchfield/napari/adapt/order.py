@@ -14,7 +14,7 @@ from patchfield.images import Contrast
 from patchfield.napari.adapt.run import AdaptationError, TrainingRun, runs_below
 from patchfield.napari.layers.export import file_of
 from patchfield.napari.layers.stack import LayerStack
-from patchfield.napari.segment.choices import BackboneChoice, backbone_choices
+from patchfield.napari.session.choices import BackboneChoice, backbone_choices
 from patchfield.runs.extra import INSTALL, missing
 from patchfield.runs.folder import RunError
 from patchfield.runs.names import STUDENT_SUFFIX, check_name, listed_names

@@ -74,7 +74,7 @@ class AnnotatedImage:
         Raises
         ------
         LabelError
-            When a value has no place in the layer, which holds classes 1 to 255.
+            When a value does not fit into the layer, which holds classes 1 to 255.
         """
         if data.min(initial=0) < 0 or data.max(initial=0) > MAX_VALUE:
             wrong = int(data.max()) if data.max() > MAX_VALUE else int(data.min())

@@ -119,7 +119,7 @@ class Annotations:
             self._see(source)
 
     def see_again(self) -> None:
-        """Look at the current image's pixels anew, because they are others."""
+        """Take the current image's pixels anew, because they are others."""
         if self.current is not None:
             before = self.current.source
             self._see(LayerStack.from_layer(before.layer, ImageSettings() if before.joined else before.settings))
@@ -171,7 +171,7 @@ class Annotations:
     def _seen_by_default(self, layer: Image) -> LayerStack:
         source = LayerStack.from_layer(layer, replace(self.default, axes=None))
         axes = self.default.axes
-        return _with_axes(source, axes) if axes in source.axes_choices else source
+        return _with_axes(source, axes, self.default.channels) if axes in source.axes_choices else source
 
     def _see(self, source: LayerStack) -> None:
         """Go on with the current image in another form."""
@@ -243,10 +243,10 @@ class Annotations:
             self.strokes_changed.emit()
 
 
-def _with_axes(source: LayerStack, axes: str | None) -> LayerStack:
+def _with_axes(source: LayerStack, axes: str | None, channels: tuple[int, ...] | None = None) -> LayerStack:
     """An image whose axes mean something else; its layer is turned so that rows and columns come last."""
     if (source.settings.axes or "").endswith("C"):
         move_first_axis_last(source.layer)
     if (axes or "").endswith("C"):
         move_last_axis_first(source.layer)
-    return LayerStack.from_layer(source.layer, replace(source.settings, axes=axes, channels=None))
+    return LayerStack.from_layer(source.layer, replace(source.settings, axes=axes, channels=channels))

@@ -141,9 +141,9 @@ def _content_of_file(layer: Image, micrograph: Micrograph, axes: str | None) -> 
         if as_array.lengths != micrograph.lengths or as_array.shape != micrograph.shape:
             continue
         compared = list(_lattices(as_array, micrograph))
-        if all(np.array_equal(ours, stored, equal_nan=_may_be_nan(ours)) for ours, stored in compared):
+        if all(np.array_equal(shown, read, equal_nan=_may_be_nan(shown)) for shown, read in compared):
             return LayerContent(as_array, letters, says_axes, micrograph.path)
-        if all(_stands_for(ours, stored) for ours, stored in compared):
+        if all(_stands_for(shown, read) for shown, read in compared):
             return LayerContent(micrograph, letters, says_axes, micrograph.path)
     return None
 

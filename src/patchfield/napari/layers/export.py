@@ -35,7 +35,7 @@ def write_layer(source: LayerStack, path: Path) -> Iterator[int]:
     Raises
     ------
     ImageError
-        When the layer is nothing that a model can look at.
+        When the layer cannot be used as an image.
     """
     indices = source.indices()
     channels = model_image(source, source.settings, indices[0]).channels

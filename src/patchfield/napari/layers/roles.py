@@ -47,7 +47,7 @@ def is_ours(layer: Layer) -> bool:
 
 
 def role(layer: Layer) -> Role | None:
-    """What a layer of ours is for; None for everybody else's."""
+    """What a layer of ours is for; None for all others."""
     return Role(layer.metadata[METADATA_KEY]["role"]) if is_ours(layer) else None
 
 
@@ -90,7 +90,7 @@ def create(viewer: ViewerModel, source: LayerStack, made_for: Role, data: np.nda
 
 
 def placement(image: Layer, axes: Sequence[int]) -> dict[str, Any]:
-    """The transforms of some of an image's axes, as arguments of a layer: where it is, there ours go."""
+    """The transforms of some of an image's axes, as arguments of a layer: ours go where it is."""
     chosen = np.asarray(axes, dtype=int)
     block = np.ix_(chosen, chosen)
     homogeneous = np.append(chosen, image.ndim)

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from patchfield.batch.planes import PlaneTask, segment_planes
 from patchfield.errors import ProbeError
 from patchfield.field import FeatureField, FeatureRecipe
 from patchfield.napari.jobs import Job, Slot
 from patchfield.napari.layers.stack import LayerStack
-from patchfield.napari.segment.features import Loaded, extraction, load_extractor
+from patchfield.napari.segment.features import Loaded, load_extractor, seen_as
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.status import Progress
 from patchfield.napari.workspace import Workspace
@@ -20,7 +21,7 @@ from patchfield.pipeline import Extractor
 from patchfield.probe import LinearProbe
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """A plane to segment, and its field where that is known already."""
 
@@ -34,7 +35,7 @@ class Waiting:
     """Something goes on that has no result yet; the job can be cancelled here."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Applied:
     """A plane and its segmentation, (H, W)."""
 
@@ -140,10 +141,6 @@ def _apply(
             yield Waiting()
     assert extractor is not None
     for task in tasks:
-        field = task.field
-        if field is None:
-            for step in extraction(extractor, task.source, task.plane):
-                field = step.field or field
-                yield Waiting()
-        assert field is not None
-        yield Applied(task, probe.segment(field))
+        planes = [PlaneTask(task.source, task.plane.index, task.field)]
+        for step in segment_planes(planes, probe, seen_as(extractor, task.source.settings)):
+            yield Waiting() if step.labels is None else Applied(task, step.labels)

@@ -9,7 +9,7 @@ from functools import partial
 from psygnal import Signal
 
 from patchfield.backbones import Backbone
-from patchfield.errors import PatchfieldError
+from patchfield.errors import error_sentence
 from patchfield.field import Estimate, ExtractionStep, FeatureField, FeatureRecipe, estimate
 from patchfield.images import ImageSettings
 from patchfield.napari.jobs import Job, Reported, Returned, Runner, Slot, reports
@@ -213,8 +213,7 @@ class Features:
             self._seconds_per_pixel = seconds / (expected[0].tiles * expected[0].pixels_per_tile)
 
     def _on_error(self, error: Exception) -> None:
-        sentence = str(error) if isinstance(error, PatchfieldError) else f"Features failed: {error}"
-        self._end(sentence)
+        self._end(error_sentence(error) or f"Features failed: {error}")
         self.failed.emit(error)
 
     def _end(self, problem: str) -> None:
@@ -249,11 +248,6 @@ def load_extractor(recipe: FeatureRecipe) -> Generator[Loading | Loaded, None, N
                 yield Loaded(extractor)
 
 
-def extraction(extractor: Extractor, source: LayerStack, plane: Plane) -> Generator[ExtractionStep, None, None]:
-    """The steps towards the field of a plane, seen as its image is."""
-    yield from seen_as(extractor, source.settings).steps(source, plane.index)
-
-
 def seen_as(extractor: Extractor, settings: ImageSettings) -> Extractor:
     """The same features of images that are seen with some settings."""
     recipes = tuple(replace(recipe, image=settings) for recipe in extractor.recipes)
@@ -270,5 +264,5 @@ def _compute(
             extractor = step.extractor if isinstance(step, Loaded) else extractor
     assert extractor is not None
     start = time.perf_counter()
-    for extracted in extraction(extractor, source, plane):
+    for extracted in seen_as(extractor, source.settings).steps(source, plane.index):
         yield Extracted(plane, extracted, time.perf_counter() - start)

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QSizePol
 
 from patchfield.field import FeatureRecipe
 from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, row
-from patchfield.napari.segment.choices import DETAILS, BackboneChoice, backbone_choices, offered
+from patchfield.napari.session.choices import DETAILS, BackboneChoice, backbone_choices, offered
 from patchfield.napari.workspace import Workspace
 
 OPEN_FILE = "Open checkpoint file…"

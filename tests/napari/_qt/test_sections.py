@@ -1,0 +1,192 @@
+"""The sections, real widgets on a viewer model: what is chosen in them happens, and what is shown is so."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton
+
+from patchfield.backbones import export_checkpoint, random_vit
+from patchfield.errors import FieldError
+from patchfield.field import FeatureRecipe
+from patchfield.images import ImageSettings
+from patchfield.napari._qt.cards import StatusCard
+from patchfield.napari._qt.notices import notify
+from patchfield.napari._qt.sections.classes import ClassesSection
+from patchfield.napari._qt.sections.explore import ExploreSection
+from patchfield.napari._qt.sections.features import FeaturesSection
+from patchfield.napari._qt.sections.files import FilesBar
+from patchfield.napari._qt.sections.image import Channels, ImageSection
+from patchfield.napari.controller import Controller
+from patchfield.napari.jobs import InlineRunner
+from patchfield.napari.layers import Role
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def small(viewer: ViewerModel, two_phases, qapp) -> Controller:
+    """A controller that computes fast, with an image."""
+    controller = Controller(viewer, InlineRunner(), FeatureRecipe("filters", "fast"))
+    viewer.add_image(two_phases(), name="steel")
+    return controller
+
+
+def choose(box: QComboBox, wanted: object) -> None:
+    """As a user does: by its text or by its data."""
+    index = box.findText(wanted) if isinstance(wanted, str) else -1
+    if index < 0:
+        index = next(i for i in range(box.count()) if box.itemData(i) == wanted)
+    box.setCurrentIndex(index)
+    box.activated.emit(index)
+
+
+def test_an_image_and_its_contrast_are_chosen(small, viewer, two_phases):
+    other = viewer.add_image(two_phases(seed=1).astype(np.uint16), name="other")
+    section = ImageSection(small)
+    choose(section.images, "other")
+    assert small.current.source.layer is other
+    assert section.description.text().startswith("grey · uint16")
+    choose(section.contrast, "darkest to brightest")
+    assert small.current.source.settings == ImageSettings("minmax")
+    other.contrast_limits = (20, 90)
+    choose(section.contrast, "as displayed")
+    assert small.current.source.settings.contrast == (20, 90)
+    small.select(viewer.layers["steel"])
+    assert section.contrast.currentText() == "automatic", "each image has its own"
+
+
+def test_axes_are_asked_for_and_channels_chosen(small, viewer, two_phases):
+    image = np.stack([two_phases(seed=seed) for seed in range(3)])
+    small.select(viewer.add_image(image, name="three"))
+    section = ImageSection(small)
+    assert section.channels.isHidden()
+    choose(section.axes, "channels first")
+    assert small.current.source.settings == ImageSettings(axes="CYX")
+    assert [section.channels.itemData(i) for i in range(3)] == [Channels.ALL, Channels.ONE, Channels.THREE]
+    choose(section.channels, Channels.ONE)
+    choose(section.picks[0], "channel 2")
+    assert small.current.source.settings.channels == (2,)
+    assert section.picks[1].isHidden()
+    choose(section.channels, Channels.THREE)
+    choose(section.picks[2], "channel 0")
+    assert small.current.source.settings.channels == (2, 1, 0)
+    assert [pick.currentText() for pick in section.picks] == ["channel 2", "channel 1", "channel 0"]
+    choose(section.channels, Channels.ALL)
+    assert small.current.source.settings == ImageSettings(axes="CYX")
+    choose(section.axes, "planes")
+    assert small.current.source.lengths == (3,)
+
+
+def test_layers_are_joined_as_colours(small, viewer, two_phases):
+    viewer.add_image(two_phases(seed=1), name="green")
+    section = ImageSection(small)
+    choose(section.channels, Channels.LAYERS)
+    choose(section.picks[0], "steel")
+    choose(section.picks[1], "green")
+    assert [part.title for part in small.current.source.joined][:2] == ["steel", "green"]
+    assert section.description.text().startswith("3 layers")
+    choose(section.channels, Channels.ALL)
+    assert not small.current.source.joined
+
+
+def test_a_backbone_is_chosen_by_name_or_opened_from_a_file(small, tmp_path, monkeypatch):
+    section = FeaturesSection(small)
+    choose(section.backbones, section.backbones.itemData(0))
+    assert small.features.recipe.backbone == section.backbones.itemData(0).backbone
+    vit = random_vit("vit_tiny_patch16_224", depth=1, img_size=64, embed_dim=64, num_heads=2, device="cpu")
+    export_checkpoint(tmp_path / "mine.safetensors", vit.transformer.vit.state_dict(), vit.spec)
+    answers = [("", ""), (str(tmp_path / "mine.safetensors"), "")]
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: answers.pop(0))
+    before = small.features.recipe
+    choose(section.backbones, section.backbones.itemText(section.backbones.count() - 1))
+    assert small.features.recipe == before, "cancelled"
+    choose(section.backbones, section.backbones.itemText(section.backbones.count() - 1))
+    assert small.features.recipe.backbone == str(tmp_path / "mine.safetensors")
+    assert section.backbones.currentText() == "mine.safetensors"
+    choose(section.detail, "balanced")
+    assert small.features.recipe.sampling == "balanced"
+
+
+def test_explorations_are_shown_and_ended_by_their_buttons(small, qtbot):
+    section = ExploreSection(small.explorer)
+    for role in (Role.PCA, Role.CLUSTERS):
+        qtbot.mouseClick(section.buttons[role], Qt.MouseButton.LeftButton)
+        assert small.current.result(role).visible
+        assert [button.isChecked() for button in section.buttons.values()].count(True) == 1
+    before = int(small.current.result(Role.CLUSTERS).data.max())
+    section.clusters.setValue(3)
+    assert before == 6 != int(small.current.result(Role.CLUSTERS).data.max()) == 3
+    qtbot.mouseClick(section.buttons[Role.CLUSTERS], Qt.MouseButton.LeftButton)
+    assert small.explorer.shown is None
+    assert not section.buttons[Role.ATTENTION].isEnabled()
+
+
+def test_attention_is_offered_as_soon_as_there_is_some_and_its_heads_are_chosen(small, tmp_path):
+    section = ExploreSection(small.explorer)
+    vit = random_vit("vit_tiny_patch16_224", depth=1, img_size=64, embed_dim=64, num_heads=2, device="cpu")
+    export_checkpoint(tmp_path / "vit.safetensors", vit.transformer.vit.state_dict(), vit.spec)
+    small.make_features(FeatureRecipe(str(tmp_path / "vit.safetensors"), "fast"))
+    assert section.buttons[Role.ATTENTION].isEnabled()
+    section.buttons[Role.ATTENTION].click()
+    mean = small.current.result(Role.ATTENTION).data.copy()
+    section.head.setValue(2)
+    assert (small.current.result(Role.ATTENTION).data != mean).any()
+
+
+def test_rows_of_classes_stay_while_their_class_does(small):
+    section = ClassesSection(small)
+    first, second = section.shown
+    small.classes.rename(2, "pore")
+    small.add_class()
+    assert section.shown[:2] == [first, second]
+    assert second.name.text() == "pore"
+    small.remove_class(1)
+    assert section.shown[0] is second
+    assert second.key.text() == "⇧Q", "keys go by the order"
+
+
+def test_the_card_stops_and_resumes(viewer, two_phases, stepped, qapp):
+    controller = Controller(viewer, stepped, FeatureRecipe("filters", "fast"))
+    card = StatusCard(controller)
+    viewer.add_image(two_phases())
+    assert card.button.text() == "Stop"
+    card.button.click()
+    stepped.run()
+    assert card.button.text() == "Compute"
+    card.button.click()
+    stepped.run()
+    assert card.button.isHidden()
+
+
+def test_files_are_asked_for_where_the_image_lies_and_a_cancelled_dialog_does_nothing(
+    small, paint_both, tmp_path, monkeypatch
+):
+    paint_both(small)
+    bar, asked = FilesBar(small), []
+    answers = ["", str(tmp_path / "labels.tif")]
+
+    def answer(parent, title, suggested, kinds):
+        asked.append(Path(suggested).name)
+        return answers.pop(0), ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+    save = next(button for button in bar.findChildren(QPushButton) if button.text() == "Save")
+    strokes = next(action for action in save.menu().actions() if action.text().startswith("Labels"))
+    strokes.trigger()
+    assert not list(tmp_path.iterdir())
+    strokes.trigger()
+    assert (tmp_path / "labels.tif").is_file()
+    assert asked == ["labels.tif", "labels.tif"]
+
+
+def test_a_refusal_is_a_sentence_and_a_defect_keeps_its_traceback(qapp):
+    before = len(notification_manager.records)
+    notify(FieldError("One sentence."))
+    notify(KeyError("a defect"))
+    refusal, defect = notification_manager.records[before:]
+    assert refusal.message == "One sentence."
+    assert "KeyError" in defect.as_text() if hasattr(defect, "as_text") else "a defect" in defect.message
