@@ -199,8 +199,9 @@ def test_a_closed_runner_ends_its_jobs_and_starts_none():
             ended.set()
 
     runner = ThreadRunner(mailbox.post)
-    runner.start(Job(work))
-    mailbox.deliver_until(lambda: not mailbox.calls)
+    steps = []
+    runner.start(Job(work, steps.append))
+    mailbox.deliver_until(lambda: steps)
     runner.close()
     assert ended.wait(10)
     runner.start(Job(counting([1]), seen.append))
