@@ -142,7 +142,9 @@ def icon(name: str) -> QIcon:
     svg = get_colorized_svg(get_icon_path(name), color=GREY)
     pixmap = QPixmap()
     pixmap.loadFromData(QByteArray(svg.encode()), "SVG")
-    return QIcon(pixmap.scaled(ICON * 2, transformMode=Qt.TransformationMode.SmoothTransformation))
+    # By position: the two Qts name these arguments differently.
+    keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    return QIcon(pixmap.scaled(ICON * 2, keep, smooth))
 
 
 def chip(color: str) -> QIcon:
