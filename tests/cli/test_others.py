@@ -29,6 +29,13 @@ def test_demo_writes_what_it_says_and_beats_chance_by_far(tmp_path, capsys):
     assert run("segment", tmp_path / "demo" / "alloy.tif", *again, "--sampling", "fast") == 0
 
 
+def test_the_demo_replaces_its_own_files_only(tmp_path, capsys):
+    (tmp_path / "pca.png").write_text("mine")
+    assert run("demo", "-o", tmp_path, "-b", "filters") == 1
+    assert "pca.png was not written by Patchfield" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["pca.png"]
+
+
 @pytest.mark.parametrize("options", [("--sample", "steel"), ("--sampling", "superb"), ("-b", "dinov9")])
 def test_a_wrong_choice_for_the_demo_leaves_with_2(tmp_path, capsys, options):
     assert run("demo", "-o", tmp_path / "demo", *options) == 2

@@ -227,6 +227,30 @@ class TestOutputs:
         assert [row["image"] for row in areas(tmp_path / "out")] == ["a", "a", "more_a", "more_a"]
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+    def test_a_name_that_would_be_too_long_is_said_before_computing(self, scans, tmp_path, saved_probe, capsys):
+        (scans / "b.tif").rename(scans / f"{'b' * 245}.tif")
+        assert run("segment", scans, "--probe", saved_probe, "-o", tmp_path / "out") == 1
+        shown = capsys.readouterr()
+        assert "2 of 3 images" in shown.out
+        assert "too long a name" in shown.err
+
+    def test_another_probe_is_replaced_only_when_that_is_said(self, scans, tmp_path, capsys):
+        options = (
+            "segment",
+            scans,
+            "--labels",
+            tmp_path / "labels",
+            "--save-probe",
+            tmp_path / "p.probe",
+            "-b",
+            "filters",
+        )
+        assert run(*options, "-o", tmp_path / "1", "--sampling", "fast") == 0
+        assert run(*options, "-o", tmp_path / "1", "--sampling", "fast") == 0
+        assert run(*options, "-o", tmp_path / "2") == 1
+        assert "is another probe" in capsys.readouterr().err
+        assert run(*options, "-o", tmp_path / "2", "--overwrite") == 0
+
     def test_a_file_in_the_place_of_the_folder_is_said_before_computing(self, scans, tmp_path, saved_probe, capsys):
         (tmp_path / "out").write_text("a file")
         assert run("segment", scans, "--probe", saved_probe, "-o", tmp_path / "out") == 1

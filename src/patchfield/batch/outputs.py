@@ -7,6 +7,11 @@ from pathlib import Path
 
 from patchfield.atomic import TEMPORARY_PREFIX
 from patchfield.errors import OutputError, error_sentence
+from patchfield.images import read_provenance
+from patchfield.probe import is_probe
+
+MAX_NAME_BYTES = 255
+"""What ext4, NTFS and APFS take."""
 
 _TRIED_BYTES = 64 * 1024
 
@@ -47,3 +52,29 @@ def check_not_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     for output in outputs:
         if os.path.realpath(output) in read:
             raise OutputError(f"{output} is one of the files that are read and would be replaced: write elsewhere.")
+
+
+def check_lengths(outputs: Iterable[Path]) -> None:
+    """Refuse names that are longer than what file systems take.
+
+    Raises
+    ------
+    OutputError
+    """
+    for output in outputs:
+        if len(os.fsencode(output.name)) > MAX_NAME_BYTES:
+            raise OutputError(f"{output.name} would be too long a name: give the image a shorter one.")
+
+
+def check_ours(outputs: Iterable[Path]) -> None:
+    """Refuse to replace files that Patchfield did not write.
+
+    Raises
+    ------
+    OutputError
+    """
+    for output in outputs:
+        if os.path.lexists(output) and read_provenance(output) is None and not is_probe(output):
+            raise OutputError(
+                f"{output} was not written by Patchfield and would be replaced: move it, or write elsewhere."
+            )

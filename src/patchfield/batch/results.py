@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from patchfield.batch.names import output_names
-from patchfield.batch.outputs import check_folder, check_not_inputs
+from patchfield.batch.outputs import check_folder, check_lengths, check_not_inputs, check_ours
 from patchfield.errors import OutputError, printable
 from patchfield.images import read_provenance
 
@@ -75,12 +75,9 @@ class ResultFolder:
         """
         files = list(files)
         check_not_inputs(files, self.inputs)
+        check_lengths(files)
+        check_ours(files)
         existing = {file: read_provenance(file) for file in files if os.path.lexists(file)}
-        for file, found in existing.items():
-            if found is None:
-                raise OutputError(
-                    f"{file} was not written by Patchfield and would be replaced: move it, or write elsewhere."
-                )
         if self.overwrite or not existing:
             return False
         for file, found in existing.items():

@@ -16,7 +16,7 @@ from patchfield.batch.matching import match_labels
 from patchfield.batch.outputs import check_folder, check_not_inputs
 from patchfield.batch.planes import KeptFields, LabelledPlane, PlaneTask, segment_planes, train_probe
 from patchfield.batch.results import ResultFolder
-from patchfield.errors import LabelError, OutputError
+from patchfield.errors import LabelError, OutputError, ProbeError
 from patchfield.images import check_writable, write_labels, write_map
 from patchfield.pipeline import Extractor
 from patchfield.probe import LinearProbe, is_probe
@@ -45,16 +45,21 @@ def segment_with_labels(
     if not files:
         reasons = iter(failures.sentences.values())
         raise LabelError(next(reasons, "Nothing is painted in any of the label files."))
-    probe = train_probe(
-        list(files),
-        extractor,
-        label_files.classes,
-        progress=lambda plane, step: watch(files[plane], step),
-        kept=kept,
-        guard=lambda plane: failures.caught(files[plane]),
-    )
+    try:
+        probe = train_probe(
+            list(files),
+            extractor,
+            label_files.classes,
+            progress=lambda plane, step: watch(files[plane], step),
+            kept=kept,
+            guard=lambda plane: failures.caught(files[plane]),
+        )
+    except LabelError:
+        if all(file in failures.sentences for file in files.values()):
+            raise LabelError(next(iter(failures.sentences.values()))) from None
+        raise
     if save_probe is not None:
-        probe.save(save_probe)
+        _save(probe, save_probe, job.overwrite)
     writer.segment_all(probe, extractor, watch, kept)
     return writer.results
 
@@ -86,6 +91,18 @@ def check_probe_file(path: Path, inputs: Sequence[Path]) -> None:
     if path.exists() and not is_probe(path):
         raise OutputError(f"{path} is no probe and would be replaced: move it, or save the probe elsewhere.")
     check_folder(path.parent)
+
+
+def _save(probe: LinearProbe, path: Path, overwrite: bool) -> None:
+    """Save a probe; one that has learned something else is only replaced when that is asked for."""
+    if path.exists() and not overwrite:
+        try:
+            known = LinearProbe.load(path).fingerprint
+        except ProbeError:
+            known = ""
+        if known != probe.fingerprint:
+            raise OutputError(f"{path} is another probe: save this one elsewhere, or replace it with --overwrite.")
+    probe.save(path)
 
 
 @dataclass(frozen=True)

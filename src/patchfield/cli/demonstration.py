@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patchfield.backbones import load_backbone
-from patchfield.batch.outputs import check_folder
+from patchfield.batch.outputs import check_folder, check_ours
 from patchfield.evaluate import mean_iou
 from patchfield.explore import PrincipalComponents
 from patchfield.explore.pictures import Picture, as_picture, blended, overlay, sheet
@@ -19,6 +20,9 @@ from patchfield.images import model_image, write_image, write_labels, write_map,
 from patchfield.pipeline import Download, Progress, extract
 from patchfield.probe import ClassInfo, LinearProbe, find_strokes
 from patchfield.samples import Sample
+
+_TITLES = ("input", "strokes", "segmentation", "probability", "pca")
+_MASK_TITLE = "exact mask"
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,11 @@ def demonstrate(
     BackboneError
         When the backbone is unknown or cannot be loaded.
     OutputError
-        When the folder cannot be written to.
+        When the folder cannot be written to, or holds files of others that would be replaced.
     """
-    check_folder(folder)
     sample = _first_plane(sample)
+    check_folder(folder)
+    check_ours(folder / name for name in (*_picture_names(sample), *_result_names(sample)))
     backbone = load_backbone(backbone_name, progress=download)
     classes = {value: ClassInfo(name, ClassInfo.default(value).color) for value, name in sample.class_names.items()}
     probe = LinearProbe()
@@ -106,21 +111,32 @@ def _write(
     colors = {value: info.color for value, info in probe.classes.items()}
     probabilities = probe.probabilities(field)
     pictures = _pictures(sample, field, segmentation, probabilities, colors)
-    files = [folder / f"{title.replace(' ', '_')}.png" for title in pictures]
-    for file, picture in zip(files, pictures.values(), strict=True):
-        write_rgb(file, picture)
-    name = sample.name
-    results: dict[str, Callable[[Path], None]] = {
-        "overview.png": lambda path: write_rgb(path, sheet(pictures)),
-        f"{name}.tif": lambda path: write_image(path, sample.image),
-        f"{name}_strokes.tif": lambda path: write_labels(path, sample.strokes),
-        f"{name}_segmentation.tif": lambda path: write_labels(path, segmentation),
-        f"{name}_probability.tif": lambda path: write_map(path, probabilities),
-        f"{name}.probe": probe.save,
-    }
-    for file_name, write in results.items():
-        write(folder / file_name)
-    return (*files, *(folder / file_name for file_name in results))
+    writers: tuple[Callable[[Path], None], ...] = (
+        *(partial(write_rgb, colours=picture) for picture in pictures.values()),
+        lambda path: write_rgb(path, sheet(pictures)),
+        lambda path: write_image(path, sample.image),
+        lambda path: write_labels(path, sample.strokes, classes=probe.classes),
+        lambda path: write_labels(path, segmentation, classes=probe.classes),
+        lambda path: write_map(path, probabilities),
+        probe.save,
+    )
+    files = tuple(folder / name for name in (*_picture_names(sample), *_result_names(sample)))
+    for file, write in zip(files, writers, strict=True):
+        write(file)
+    return files
+
+
+def _picture_names(sample: Sample) -> list[str]:
+    """What the pictures to look at are called, in their order."""
+    return [
+        f"{title.replace(' ', '_')}.png" for title in (*_TITLES, *([_MASK_TITLE] if sample.mask is not None else []))
+    ]
+
+
+def _result_names(sample: Sample) -> list[str]:
+    """What the other files are called, in their order."""
+    endings = (".tif", "_strokes.tif", "_segmentation.tif", "_probability.tif", ".probe")
+    return ["overview.png", *(f"{sample.name}{ending}" for ending in endings)]
 
 
 def _pictures(
@@ -132,13 +148,14 @@ def _pictures(
 ) -> dict[str, Picture]:
     """What goes in and what comes out, by name."""
     image = as_picture(model_image(sample.image).whole())
-    pictures = {
-        "input": image,
-        "strokes": overlay(image, sample.strokes, colors, opacity=1),
-        "segmentation": overlay(image, segmentation, colors),
-        "probability": blended(probabilities, list(colors.values())),
-        "pca": as_picture(PrincipalComponents.fit(field).rgb(field)),
-    }
+    shown = (
+        image,
+        overlay(image, sample.strokes, colors, opacity=1),
+        overlay(image, segmentation, colors),
+        blended(probabilities, list(colors.values())),
+        as_picture(PrincipalComponents.fit(field).rgb(field)),
+    )
+    pictures = dict(zip(_TITLES, shown, strict=True))
     if sample.mask is not None:
-        pictures["exact mask"] = overlay(image, sample.mask, colors)
+        pictures[_MASK_TITLE] = overlay(image, sample.mask, colors)
     return pictures
