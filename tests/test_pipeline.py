@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import patchfield.pipeline
+from patchfield.backbones.micro import MicroNet, MicroSpec, write_micro
 from patchfield.errors import FieldError, ImageError, ProbeError
 from patchfield.field import FeatureRecipe
 from patchfield.images import ArrayStack, ImageSettings, model_image
@@ -43,6 +44,17 @@ def test_loading_fills_in_the_fingerprint():
     extractor = Extractor.load(FeatureRecipe("filters", "fast"))
     assert extractor.recipes[0].fingerprint == extractor.backbones[0].fingerprint
     assert Extractor.load(extractor.recipes).recipes == extractor.recipes
+
+
+def test_a_recipe_keeps_a_name_that_leads_to_the_file_from_anywhere(tmp_path, monkeypatch):
+    """Not the path as it was typed: the probe is used in other folders, too."""
+    write_micro(tmp_path / "steel.safetensors", MicroNet(MicroSpec((4, 4), (1, 1), 2)))
+    monkeypatch.chdir(tmp_path)
+    (recipe,) = Extractor.load(FeatureRecipe("steel.safetensors")).recipes
+    assert recipe.backbone == str(tmp_path / "steel.safetensors")
+    monkeypatch.setenv("PATCHFIELD_WEIGHTS", str(tmp_path))
+    (recipe,) = Extractor.load(FeatureRecipe("steel.safetensors")).recipes
+    assert recipe.backbone == "steel"
 
 
 def test_several_backbones_are_joined_and_all_their_steps_are_counted():

@@ -90,8 +90,8 @@ class Extractor:
         names = [(*files, recipe.backbone) if len(recipes) > 1 else files or (recipe.backbone,) for recipe in recipes]
         pairs = zip(recipes, names, strict=True)
         backbones = tuple(_load(recipe, device, download, candidates) for recipe, candidates in pairs)
-        known = [replace(recipe, fingerprint=b.fingerprint) for recipe, b in zip(recipes, backbones, strict=True)]
-        return cls(backbones, tuple(known))
+        known = zip(recipes, backbones, strict=True)
+        return cls(backbones, tuple(recipe if recipe.fingerprint else _completed(recipe, b) for recipe, b in known))
 
     @classmethod
     def from_backbone(
@@ -250,6 +250,11 @@ def _prepared(image: Image, settings: ImageSettings, plane: PlaneIndex | None) -
     if isinstance(image, ModelImage) and plane is not None:
         raise ImageError("An image that is prepared already is one plane: leave the plane out.")
     return model_image(image, settings, plane)
+
+
+def _completed(recipe: FeatureRecipe, backbone: Backbone) -> FeatureRecipe:
+    """The recipe with what is known once its backbone is loaded: a name that leads to it again, and its fingerprint."""
+    return replace(recipe, backbone=backbone.name, fingerprint=backbone.fingerprint)
 
 
 def _load(

@@ -37,7 +37,7 @@ def test_published_weights_are_what_timm_says(weight):
     assert weight.channels == weight.spec.channels
     # The hub's files: float32 parameters and a header of some hundred bytes per tensor.
     assert 0 < weight.origin.size - 4 * weight.parameters < 150 * len(state)
-    if weight.parameters < 1e8:  # large ones are of the same making, and take seconds
+    if weight.parameters < 5e7:  # larger ones are of the same making, and take seconds
         converted, positions, _ = convert({key: torch.zeros(value.shape) for key, value in state.items()})
         assert ViTSpec.from_state(converted, positions) == weight.spec
     assert (configuration.mean, configuration.std) == (weight.spec.mean, weight.spec.std)
