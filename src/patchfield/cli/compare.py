@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from patchfield.cli.options import Device, check_backbone, checked_device, value_of
+from patchfield.cli.options import Device, check_backbone, checked_device, given_path, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from patchfield.backbones import Backbone
     from patchfield.backbones.devices import Precision
+    from patchfield.evaluate.micrographs import LabelledSet
     from patchfield.evaluate.micrographs.suite import ProgressCallback
+    from patchfield.evaluate.published import Benchmark, DenseRetrieval, LinearSegmentation, Overclustering
 
 Protocol = Literal["micrographs", "linear-segmentation", "overclustering", "dense-retrieval"]
 BenchmarkName = Literal["voc", "ade20k", "cityscapes", "coco-stuff", "coco-things"]
@@ -24,17 +26,26 @@ BenchmarkName = Literal["voc", "ade20k", "cityscapes", "coco-stuff", "coco-thing
 def compare(
     backbones: Annotated[
         list[str],
-        typer.Argument(metavar="BACKBONE...", help="Names or files, the baseline first; TITLE=FILE to name one."),
+        typer.Argument(metavar="BACKBONE", help="Names or files, the baseline first; TITLE=FILE to name one."),
     ],
     data: Annotated[
         Path,
         typer.Option(
+            metavar="FOLDER",
+            parser=given_path,
             help="Folder with image_NAME beside mask_NAME and/or strokes_NAME, or with folders images, masks, strokes, "
-            "or a folder of such folders; or the root of a benchmark."
+            "or a folder of such folders; or the root of a benchmark.",
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for the report; its table is printed in any case.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            parser=given_path,
+            help="Folder for the report; its table is printed in any case.",
+        ),
     ] = None,
     protocol: Annotated[Protocol, typer.Option(help="On labelled micrographs, or a published one.")] = "micrographs",
     train_share: Annotated[
@@ -64,7 +75,10 @@ def compare(
         str | None, typer.Option(help="Micrographs: label values that mean unlabelled besides 0, such as 255.")
     ] = None,
     log: Annotated[
-        Path | None, typer.Option(help="Micrographs: JSON-lines log of a training, plotted in the report.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", parser=given_path, help="Micrographs: JSON-lines log of a training, plotted in the report."
+        ),
     ] = None,
     benchmark: Annotated[BenchmarkName | None, typer.Option(help="Published: what --data holds; voc.")] = None,
     setting: Annotated[
@@ -78,6 +92,7 @@ def compare(
 
     docs/evaluation.md says what is measured, and what may be concluded.
     """
+    from patchfield.batch.outputs import check_folder
     from patchfield.field import Sampling
 
     published = {"benchmark": benchmark, "setting": setting, "workers": workers}
@@ -94,64 +109,68 @@ def compare(
     with value_of("--sampling"):
         Sampling.parse(sampling or "balanced")
     checked_device(device)
+    files = _titled(backbones)
+    if output is not None:
+        check_folder(output)
     if protocol == "micrographs":
         _refuse(published, "the published protocols")
         share = 1 / 3 if train_share is None else train_share
         chosen = {name: value for name, value in settings.items() if value is not None}
-        _compare_on_micrographs(_loaded(backbones, device, "auto"), data, share, max_images, chosen, output, log)
+        _compare_on_micrographs(files, device, _sets(data, share, max_images), chosen, output, log)
         return
     _refuse(settings | {"train_share": train_share, "max_images": max_images, "log": log}, "micrographs")
-    _repeat_table(
-        protocol, setting or [], _loaded(backbones, device, "fp32"), benchmark or "voc", data, workers, output
-    )
+    from patchfield.evaluate.published import PROTOCOLS, read_benchmark
+
+    recipe = replace(PROTOCOLS[protocol](), **_recipe_settings(PROTOCOLS[protocol], setting or []))
+    _repeat_table(files, device, recipe, read_benchmark(benchmark or "voc", data), workers, output)
+
+
+def _sets(data: Path, train_share: float, max_images: int | None) -> "tuple[LabelledSet, ...]":
+    """The sets of a folder; those of a single image, which cannot be split, are named."""
+    from patchfield.cli.terminal import complain
+    from patchfield.evaluate.micrographs import labelled_images, labelled_sets
+
+    sets = labelled_sets(data, train_share, max_images)
+    for name, images in labelled_images(data).items():
+        if len(images) == 1:
+            complain(f"{name} is left out: it has one labelled image; one to learn from and one to test are needed.")
+    return sets
 
 
 def _compare_on_micrographs(
-    backbones: "Mapping[str, Backbone]",
-    data: Path,
-    train_share: float,
-    max_images: int | None,
+    files: Mapping[str, str],
+    device: str,
+    sets: "tuple[LabelledSet, ...]",
     chosen: Mapping[str, Any],
     output: Path | None,
     log: Path | None,
 ) -> None:
-    from patchfield.cli.terminal import complain
-    from patchfield.evaluate.micrographs import EvaluationSettings, labelled_images, labelled_sets
+    from patchfield.evaluate.micrographs import EvaluationSettings
     from patchfield.evaluate.report import compare
 
-    settings = EvaluationSettings(**chosen)
-    sets = labelled_sets(data, train_share, max_images)
-    for name, images in labelled_images(data).items():
-        if len(images) == 1:
-            complain(
-                f"{name} is left out: it has a single labelled image, and one to learn from and one to test is needed."
-            )
+    backbones = _loaded(files, device, "auto")
     with _bar() as show:
-        report = compare(backbones, sets, settings, output, log, show)
+        report = compare(backbones, sets, EvaluationSettings(**chosen), output, log, show)
     _print(report.table(), output)
 
 
 def _repeat_table(
-    protocol: str,
-    changed: Sequence[str],
-    backbones: "Mapping[str, Backbone]",
-    benchmark: str,
-    data: Path,
+    files: Mapping[str, str],
+    device: str,
+    recipe: "LinearSegmentation | Overclustering | DenseRetrieval",
+    benchmark: "Benchmark",
     workers: int | None,
     output: Path | None,
 ) -> None:
     from rich.progress import track
 
     from patchfield.cli.terminal import ERRORS
-    from patchfield.evaluate.published import PROTOCOLS, read_benchmark
     from patchfield.evaluate.report import repeat_table
-
-    recipe = replace(PROTOCOLS[protocol](), **_recipe_settings(PROTOCOLS[protocol], changed))
 
     def shown(sequence: Iterable[Any], description: str) -> Iterable[Any]:
         return track(sequence, description, console=ERRORS, transient=True, disable=not ERRORS.is_terminal)
 
-    found = repeat_table(recipe, backbones, read_benchmark(benchmark, data), 4 if workers is None else workers, shown)
+    found = repeat_table(recipe, _loaded(files, device, "fp32"), benchmark, 4 if workers is None else workers, shown)
     if output is not None:
         found.write(output)
     _print(found.table(), output)
@@ -173,19 +192,28 @@ def _recipe_settings(kind: type[Any], changed: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _loaded(given: Sequence[str], device: str, precision: "Precision") -> "dict[str, Backbone]":
-    """Backbones by their titles, in the order given."""
-    from patchfield.backbones import load_backbone
-
+def _titled(given: Sequence[str]) -> dict[str, str]:
+    """Names or files of backbones by their titles, in the order given."""
     files: dict[str, str] = {}
     for text in given:
         title, _, file = text.rpartition("=")
         title = title or Path(file).stem
         if title in files:
             raise typer.BadParameter(f"two backbones are called '{title}': name them with TITLE=FILE.")
-        files[title] = file
         check_backbone(file, "BACKBONE")
-    return {title: load_backbone(file, device=device, precision=precision) for title, file in files.items()}
+        files[title] = file
+    return files
+
+
+def _loaded(files: Mapping[str, str], device: str, precision: "Precision") -> "dict[str, Backbone]":
+    from patchfield.backbones import load_backbone
+    from patchfield.cli.terminal import Bars
+
+    with Bars() as bars:
+        return {
+            title: load_backbone(file, device=device, precision=precision, progress=bars.download)
+            for title, file in files.items()
+        }
 
 
 def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from patchfield.images import ImageSettings
 
 
-def _given_path(text: str) -> Path:
+def given_path(text: str) -> Path:
     """A path; the empty text, which would mean the current folder, is most likely a variable that is not set."""
     if not text:
         raise typer.BadParameter("an empty path was given: is a variable of your shell not set?")
@@ -26,21 +26,19 @@ ImageArguments = Annotated[
 ]
 OutputFolder = Annotated[
     Path,
-    typer.Option(
-        "--output", "-o", metavar="FOLDER", parser=_given_path, help="Folder for the results; made if needed."
-    ),
+    typer.Option("--output", "-o", metavar="FOLDER", parser=given_path, help="Folder for the results; made if needed."),
 ]
 OutputFile = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", parser=_given_path, help="Also write the table to this CSV file."),
+    typer.Option("--output", "-o", metavar="FILE", parser=given_path, help="Also write the table to this CSV file."),
 ]
 ProbeFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", parser=_given_path, help="A probe saved before, instead of labels."),
+    typer.Option(metavar="FILE", parser=given_path, help="A probe saved before, instead of labels."),
 ]
 NewProbeFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", parser=_given_path, help="Also save the trained probe to this file."),
+    typer.Option(metavar="FILE", parser=given_path, help="Also save the trained probe to this file."),
 ]
 Backbones = Annotated[
     list[str] | None,
