@@ -40,46 +40,46 @@ class Notes:
         >>> Notes.from_text(Notes(provenance={"probe": "a=b"}).to_text()).provenance
         {'probe': 'a=b'}
         """
-        said: dict[str, Any] = {}
+        document: dict[str, Any] = {}
         if self.calibration is not None:
             known = self.calibration
-            said["calibration"] = [known.height, known.width, known.unit, known.depth, known.interval]
+            document["calibration"] = [known.height, known.width, known.unit, known.depth, known.interval]
         if self.classes:
-            said["classes"] = {str(value): [known.name, known.color] for value, known in self.classes.items()}
+            document["classes"] = {str(value): [known.name, known.color] for value, known in self.classes.items()}
         if self.provenance:
-            said["provenance"] = dict(self.provenance)
-        return json.dumps(said, ensure_ascii=True).replace("=", "\\u003d")
+            document["provenance"] = dict(self.provenance)
+        return json.dumps(document, ensure_ascii=True).replace("=", "\\u003d")
 
     @classmethod
     def from_text(cls, text: str) -> "Notes":
         """What `to_text` wrote; what is not understood is left out."""
         try:
-            said = json.loads(text)
+            document = json.loads(text)
         except (ValueError, RecursionError):
             return cls()
-        if not isinstance(said, dict):
+        if not isinstance(document, dict):
             return cls()
-        provenance = said.get("provenance")
+        provenance = document.get("provenance")
         return cls(
-            _calibration(said.get("calibration")),
-            _classes(said.get("classes")),
+            _calibration(document.get("calibration")),
+            _classes(document.get("classes")),
             {str(key): str(value) for key, value in provenance.items()} if isinstance(provenance, dict) else {},
         )
 
 
-def _calibration(said: Any) -> Calibration | None:
-    if not isinstance(said, list) or len(said) != 5:
+def _calibration(document: Any) -> Calibration | None:
+    if not isinstance(document, list) or len(document) != 5:
         return None
-    height, width, unit, depth, interval = said
+    height, width, unit, depth, interval = document
     return Calibration.from_metadata(height, width, unit, depth=depth, interval=interval)
 
 
-def _classes(said: Any) -> dict[int, LabelClass]:
-    if not isinstance(said, dict):
+def _classes(document: Any) -> dict[int, LabelClass]:
+    if not isinstance(document, dict):
         return {}
     return {
         int(value): LabelClass(str(entry[0]), str(entry[1]))
-        for value, entry in said.items()
+        for value, entry in document.items()
         if value.isdecimal()
         and isinstance(entry, list)
         and len(entry) == 2

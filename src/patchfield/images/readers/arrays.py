@@ -9,7 +9,7 @@ import numpy as np
 
 from patchfield.errors import ImageError
 from patchfield.images.calibration import Calibration
-from patchfield.images.readers.axes import UNKNOWN_AXES, arranged, guessed_axes, named_by_user
+from patchfield.images.readers.axes import UNKNOWN_AXES, arranged, guessed_axes, resolved_axes
 from patchfield.images.readers.contents import Contents
 from patchfield.images.readers.decoding import check_claim, decoding
 
@@ -56,7 +56,7 @@ def read_array(path: Path, *, as_labels: bool = False, axes: str | None = None) 
 def _contents(
     path: Path,
     array: Any,
-    said: str | None,
+    file_axes: str | None,
     as_labels: bool,
     axes: str | None,
     calibration: Calibration | None = None,
@@ -66,17 +66,17 @@ def _contents(
         raise ImageError(f"{path} holds {array.dtype} values: give an image of integers, floats or booleans.")
     if len(shape) < 2:
         raise ImageError(f"{path} holds an array of shape {shape}: an image has rows and columns.")
-    if said is None and as_labels:
-        said = UNKNOWN_AXES[: len(shape) - 2] + "YX" if len(shape) < 6 else None
-    elif as_labels and said is not None:
+    if file_axes is None and as_labels:
+        file_axes = UNKNOWN_AXES[: len(shape) - 2] + "YX" if len(shape) < 6 else None
+    elif as_labels and file_axes is not None:
         # A single channel is none, and several are planes: labels have no colours.
-        array, said = _without_single(array, said)
-        said = said.replace("C", UNKNOWN_AXES[0])
-    if said is None:
+        array, file_axes = _without_single(array, file_axes)
+        file_axes = file_axes.replace("C", UNKNOWN_AXES[0])
+    if file_axes is None:
         if len(shape) > 5:
             raise ImageError(f"{path} has {len(shape)} axes {shape}: an image has five at most (T, Z, C, Y, X).")
-        said = named_by_user(path, shape, axes, guessed_axes(shape, array.dtype.itemsize))
-    return Contents(arranged(array, said), calibration)
+        file_axes = resolved_axes(path, shape, axes, guessed_axes(shape, array.dtype.itemsize))
+    return Contents(arranged(array, file_axes), calibration)
 
 
 def _without_single(array: Any, axes: str) -> tuple[Any, str]:
@@ -121,14 +121,14 @@ def _hdf5(path: Path, as_labels: bool, axes: str | None) -> Contents:
         usual = [name for name in datasets if name.rpartition("/")[2] in _USUAL_NAMES]
         dataset = datasets[_chosen_name(path, usual if len(datasets) > 1 and usual else list(datasets))]
         check_claim(path, dataset.shape, dataset.size * dataset.dtype.itemsize)
-        said = _axistags(dataset.attrs.get("axistags"))
+        file_axes = _axistags(dataset.attrs.get("axistags"))
         spacing = np.ravel(dataset.attrs.get("element_size_um", ()))
         array = dataset[()]
-    if said is not None and len(said) != array.ndim:
-        said = None
+    if file_axes is not None and len(file_axes) != array.ndim:
+        file_axes = None
     depth = spacing[-3] if len(spacing) > 2 else None
     calibration = Calibration.from_metadata(spacing[-2], spacing[-1], "µm", depth=depth) if len(spacing) > 1 else None
-    return _contents(path, array, said, as_labels, axes, calibration)
+    return _contents(path, array, file_axes, as_labels, axes, calibration)
 
 
 def _axistags(text: Any) -> str | None:
@@ -136,10 +136,10 @@ def _axistags(text: Any) -> str | None:
     if not isinstance(text, (str, bytes)):
         return None
     try:
-        said = "".join(entry["key"] for entry in json.loads(text)["axes"]).upper()
+        letters = "".join(entry["key"] for entry in json.loads(text)["axes"]).upper()
     except (ValueError, KeyError, TypeError):
         return None
-    return said if {*"YX"} <= {*said} and len(set(said)) == len(said) else None
+    return letters if {*"YX"} <= {*letters} and len(set(letters)) == len(letters) else None
 
 
 def _chosen_name(path: Path, names: list[str]) -> str:
@@ -160,9 +160,9 @@ def _zarr(path: Path, as_labels: bool, axes: str | None) -> Contents:
         raise ImageError(f"{path} is a Zarr folder: install zarr to read it (pip install zarr).") from None
     with decoding(path):
         node = zarr.open(str(path), mode="r")
-        found, said, calibration = _image_of(path, node, isinstance(node, zarr.Array))
+        found, file_axes, calibration = _image_of(path, node, isinstance(node, zarr.Array))
         array = _NettedArray(path, found)
-    return _contents(path, array, said, as_labels, axes, calibration)
+    return _contents(path, array, file_axes, as_labels, axes, calibration)
 
 
 def _image_of(path: Path, node: Any, is_array: bool) -> tuple[Any, str | None, Calibration | None]:
@@ -170,8 +170,8 @@ def _image_of(path: Path, node: Any, is_array: bool) -> tuple[Any, str | None, C
     if is_array:
         return node, None, None
     attributes = dict(node.attrs)
-    said = attributes.get("ome", attributes)
-    scales = said.get("multiscales") if isinstance(said, dict) else None
+    metadata = attributes.get("ome", attributes)
+    scales = metadata.get("multiscales") if isinstance(metadata, dict) else None
     if isinstance(scales, list) and scales:
         array = node[scales[0]["datasets"][0]["path"]]
         return array, *_multiscale(scales[0], array.ndim)
@@ -222,9 +222,9 @@ def _multiscale(scale: dict[str, Any], ndim: int) -> tuple[str | None, Calibrati
     return letters, calibration
 
 
-def _axis_entries(said: Any, ndim: int) -> Iterator[tuple[str, str | None]]:
+def _axis_entries(entries: Any, ndim: int) -> Iterator[tuple[str, str | None]]:
     """Name and unit of every axis."""
-    for entry in said if isinstance(said, list) else list("tczyx"[-ndim:]):
+    for entry in entries if isinstance(entries, list) else list("tczyx"[-ndim:]):
         if isinstance(entry, dict):
             yield str(entry.get("name", "")), entry.get("unit")
         else:

@@ -106,7 +106,7 @@ def unknown_named(axes: str) -> str:
     return named
 
 
-def named_by_user(path: Path, shape: tuple[int, ...], axes: str | None, unsaid: str) -> str:
+def resolved_axes(path: Path, shape: tuple[int, ...], axes: str | None, default: str) -> str:
     """The axes of an array whose file does not say them.
 
     Parameters
@@ -116,7 +116,7 @@ def named_by_user(path: Path, shape: tuple[int, ...], axes: str | None, unsaid: 
     shape : tuple of int
     axes : str or None
         What the user says they are.
-    unsaid : str
+    default : str
         What they are taken for when the user says nothing.
 
     Raises
@@ -131,12 +131,12 @@ def named_by_user(path: Path, shape: tuple[int, ...], axes: str | None, unsaid: 
                 f"{path} has {len(shape)} axes {shape}, but the axes are given as {checked}: name every axis."
             )
         return checked
-    if axes is None and is_ambiguous(shape, unsaid):
+    if axes is None and is_ambiguous(shape, default):
         raise ImageError(
             f"{path} has shape {shape} and does not say what its axes mean: say --axes {_channels_last(shape)} if the "
             f"last one holds channels, or --axes {_columns_last(shape)} if it holds columns."
         )
-    return unsaid
+    return default
 
 
 def is_ambiguous(shape: tuple[int, ...], axes: str) -> bool:

@@ -56,12 +56,12 @@ def read_outlines(
         labels = np.zeros((*stack.lengths, *stack.shape), np.int64)
         classes: dict[int, LabelClass] = {}
         for feature in features:
-            said = (feature.get("properties") or {}).get("classification") or {}
-            name = str(said.get("name", ""))
+            classification = (feature.get("properties") or {}).get("classification") or {}
+            name = str(classification.get("name", ""))
             if not name or name.endswith(_IGNORED):
                 continue
             value = _value_of(name, class_values)
-            color = _color(said)
+            color = _color(classification)
             if color is not None or value not in classes:
                 classes[value] = LabelClass(name, color or default_color(value))
             geometry = feature["geometry"]
@@ -96,19 +96,19 @@ def _value_of(name: str, values: MutableMapping[str, int]) -> int:
     return values[name]
 
 
-def _color(said: dict[str, Any]) -> str | None:
+def _color(classification: dict[str, Any]) -> str | None:
     """QuPath writes a list of red, green, blue, formerly one number."""
-    color = said.get("color")
+    color = classification.get("color")
     if isinstance(color, list) and len(color) == 3:
         return "#" + "".join(f"{int(part) & 255:02x}" for part in color)
-    if isinstance(said.get("colorRGB"), int):
-        return f"#{said['colorRGB'] & 0xFFFFFF:06x}"
+    if isinstance(classification.get("colorRGB"), int):
+        return f"#{classification['colorRGB'] & 0xFFFFFF:06x}"
     return None
 
 
-def _plane_of(said: dict[str, Any], stack: Stack) -> tuple[int, ...]:
+def _plane_of(plane: dict[str, Any], stack: Stack) -> tuple[int, ...]:
     """The plane that an outline lies in, by QuPath's z and t."""
-    position = {"Z": int(said.get("z", 0)), "T": int(said.get("t", 0))}
+    position = {"Z": int(plane.get("z", 0)), "T": int(plane.get("t", 0))}
     if len(stack.axes) == 1 and stack.axes not in position:
         position[stack.axes] = max(position.values())
     index = tuple(position.get(axis, 0) for axis in stack.axes)
@@ -116,7 +116,7 @@ def _plane_of(said: dict[str, Any], stack: Stack) -> tuple[int, ...]:
     left_over = any(axis not in position and length > 1 for axis, length in zip(stack.axes, stack.lengths, strict=True))
     if not inside or left_over:
         raise LookupError(
-            f"an outline lies in plane {said}, which {stack.name} ({stack.axes or 'one plane'}) does not have"
+            f"an outline lies in plane {plane}, which {stack.name} ({stack.axes or 'one plane'}) does not have"
         )
     return index
 
@@ -170,9 +170,9 @@ def _trace(labels: NDArray[np.int64], points: list[Any], value: int) -> None:
         labels[rows[inside], columns[inside]] = value
 
 
-def _points(said: list[Any]) -> NDArray[np.float64]:
+def _points(coordinates: list[Any]) -> NDArray[np.float64]:
     """Points (n, 2) as x, y."""
-    points = np.asarray(said, float)[:, :2]
+    points = np.asarray(coordinates, float)[:, :2]
     if not (np.abs(points) < _FARTHEST).all():
         raise ValueError(f"a point lies at {points[~(np.abs(points) < _FARTHEST).all(1)][0]}")
     return points

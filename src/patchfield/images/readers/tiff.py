@@ -10,7 +10,7 @@ from tifffile import COMPRESSION
 
 from patchfield.errors import ImageError
 from patchfield.images.notes import KEY, SOFTWARE, Notes
-from patchfield.images.readers.axes import UNKNOWN_AXES, arranged, named_by_user
+from patchfield.images.readers.axes import UNKNOWN_AXES, arranged, resolved_axes
 from patchfield.images.readers.contents import Contents
 from patchfield.images.readers.decoding import check_claim, decoding
 from patchfield.images.readers.orientation import TAG, UPRIGHT, swaps_axes, turned
@@ -144,28 +144,28 @@ def _page_numbers(file: tifffile.TiffFile, series: Series) -> NDArray[np.intp] |
 
 def _named_axes(path: Path, series: Series, pixels: Any, as_labels: bool, axes: str | None) -> str:
     """The meaning of every axis of a series; S that the writer only guessed is taken for what it is."""
-    said = series.axes
-    lead = said[: said.index("Y")]
+    file_axes = series.axes
+    lead = file_axes[: file_axes.index("Y")]
     if as_labels:
         # Labels have no channels: what lies before the rows are planes.
-        return "".join(UNKNOWN_AXES[0] if letter in "CS" else letter for letter in lead) + said[len(lead) :]
+        return "".join(UNKNOWN_AXES[0] if letter in "CS" else letter for letter in lead) + file_axes[len(lead) :]
     if "S" in lead and series.parts[0].kind == "shaped":
         # tifffile calls three or four planes of bytes RGB(A) when nobody says what they are.
         return _planar_samples(path, series, pixels, axes)
-    if set(lead) <= {*UNKNOWN_AXES} and not set(said) & {*"CS"}:
-        return named_by_user(path, series.shape, axes, said)
-    return said
+    if set(lead) <= {*UNKNOWN_AXES} and not set(file_axes) & {*"CS"}:
+        return resolved_axes(path, series.shape, axes, file_axes)
+    return file_axes
 
 
 def _planar_samples(path: Path, series: Series, pixels: Any, axes: str | None) -> str:
-    said = series.axes
+    file_axes = series.axes
     if axes is not None:
-        return named_by_user(path, series.shape, axes, said)
-    sample = said.index("S")
+        return resolved_axes(path, series.shape, axes, file_axes)
+    sample = file_axes.index("S")
     if series.shape[sample] != 4 or not isinstance(pixels, np.ndarray):
-        return said
+        return file_axes
     alpha = pixels[(slice(None),) * sample + (slice(3, 4),)]
-    return said if is_opaque(alpha) else said.replace("S", UNKNOWN_AXES[0])
+    return file_axes if is_opaque(alpha) else file_axes.replace("S", UNKNOWN_AXES[0])
 
 
 def _orientation(page: tifffile.TiffPage) -> int:
@@ -181,5 +181,5 @@ def tiff_notes(file: tifffile.TiffFile) -> Notes | None:
     """What `writing` left in a file of ours."""
     if not str(file.pages.first.software).startswith(SOFTWARE):
         return None
-    said = file.imagej_metadata or (file.shaped_metadata or ({},))[0]
-    return Notes.from_text(str(said.get(KEY, "")))
+    metadata = file.imagej_metadata or (file.shaped_metadata or ({},))[0]
+    return Notes.from_text(str(metadata.get(KEY, "")))

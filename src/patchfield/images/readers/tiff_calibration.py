@@ -39,52 +39,52 @@ def _ome(file: tifffile.TiffFile) -> Calibration | None:
     pixels = next(iter(map(pixels_of, ome_images(file))), None)
     if pixels is None:
         return None
-    said = pixels.attrib
+    attributes = pixels.attrib
     return Calibration.from_metadata(
-        said.get("PhysicalSizeY"),
-        said.get("PhysicalSizeX"),
-        said.get("PhysicalSizeYUnit", "µm"),
-        width_unit=said.get("PhysicalSizeXUnit", "µm"),
-        depth=said.get("PhysicalSizeZ"),
-        depth_unit=said.get("PhysicalSizeZUnit", "µm"),
-        interval=said.get("TimeIncrement"),
-        interval_unit=said.get("TimeIncrementUnit", "s"),
+        attributes.get("PhysicalSizeY"),
+        attributes.get("PhysicalSizeX"),
+        attributes.get("PhysicalSizeYUnit", "µm"),
+        width_unit=attributes.get("PhysicalSizeXUnit", "µm"),
+        depth=attributes.get("PhysicalSizeZ"),
+        depth_unit=attributes.get("PhysicalSizeZUnit", "µm"),
+        interval=attributes.get("TimeIncrement"),
+        interval_unit=attributes.get("TimeIncrementUnit", "s"),
     )
 
 
 def _imagej(file: tifffile.TiffFile) -> Calibration | None:
-    said: dict[str, Any] = file.imagej_metadata or {}
-    unit = said.get("unit")
-    interval = said.get("finterval")
-    if interval is None and isinstance(said.get("fps"), (int, float)) and said["fps"] > 0:
-        interval = 1 / said["fps"]
-    calibration = _per_pixel(file, said.get("yunit", unit), unit)
+    metadata: dict[str, Any] = file.imagej_metadata or {}
+    unit = metadata.get("unit")
+    interval = metadata.get("finterval")
+    if interval is None and isinstance(metadata.get("fps"), (int, float)) and metadata["fps"] > 0:
+        interval = 1 / metadata["fps"]
+    calibration = _per_pixel(file, metadata.get("yunit", unit), unit)
     if calibration is None:
         return None
     return Calibration.from_metadata(
         calibration.height,
         calibration.width,
         calibration.unit,
-        depth=said.get("spacing"),
-        depth_unit=said.get("zunit", unit),
+        depth=metadata.get("spacing"),
+        depth_unit=metadata.get("zunit", unit),
         interval=interval,
-        interval_unit=said.get("tunit", "s"),
+        interval_unit=metadata.get("tunit", "s"),
     )
 
 
 def _fei(file: tifffile.TiffFile) -> Calibration | None:
-    said = file.fei_metadata
-    scan = said.get("Scan") if isinstance(said, dict) else None
+    metadata = file.fei_metadata
+    scan = metadata.get("Scan") if isinstance(metadata, dict) else None
     if not isinstance(scan, dict):
         return None
     return Calibration.from_metadata(scan.get("PixelHeight"), scan.get("PixelWidth"), "m")
 
 
 def _zeiss(file: tifffile.TiffFile) -> Calibration | None:
-    said = file.sem_metadata
-    if not isinstance(said, dict):
+    metadata = file.sem_metadata
+    if not isinstance(metadata, dict):
         return None
-    entry = said.get("ap_image_pixel_size") or said.get("ap_pixel_size")
+    entry = metadata.get("ap_image_pixel_size") or metadata.get("ap_pixel_size")
     return (
         Calibration.from_metadata(entry[1], entry[1], entry[2])
         if isinstance(entry, tuple) and len(entry) == 3
