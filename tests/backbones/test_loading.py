@@ -1,5 +1,7 @@
 """Names: what exists, what is meant by a misspelt one, what the table of weights says."""
 
+from pathlib import Path
+
 import pytest
 import timm
 import torch
@@ -60,6 +62,14 @@ def test_the_recommended_one_is_trained_with_registers_and_runs_without():
     weight = find_weight(RECOMMENDED)
     assert "dinov2r_xr" in weight.origin.file
     assert weight.spec.registers == 0
+
+
+def test_the_readme_lists_every_backbone_as_the_catalogue_does():
+    rows = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").splitlines()
+    for weight in PUBLISHED:
+        (row,) = [row for row in rows if row.startswith(f"| `{weight.name}` |")]
+        size = f"{weight.origin.size / 1e6:,.0f} MB"
+        assert row == f"| `{weight.name}` | {weight.summary} | {size} | {weight.licence} |"
 
 
 def test_models_begin_with_the_embedded_ones_and_have_unique_names():
