@@ -87,6 +87,15 @@ class TestEvaluate:
         assert float(rows_of(tmp_path / "s.csv")[0]["mean IoU"]) == pytest.approx(mean, abs=1e-4)
         assert ("--ignore" in capsys.readouterr().out) == (options != ("--ignore", "255"))
 
+    def test_many_classes_are_not_squeezed_into_the_terminal(self, tmp_path, capsys):
+        many = np.arange(1, 61).reshape(6, 10)
+        write_labels(tmp_path / "a_segmentation.tif", many)
+        write_labels(tmp_path / "a.tif", many)
+        assert run("evaluate", tmp_path / "a_segmentation.tif", "--masks", tmp_path / "a.tif") == 0
+        shown = capsys.readouterr().out
+        assert "1.0000" in shown
+        assert "60 classes" in shown
+
     def test_no_input_and_no_foreign_file_is_replaced(self, results, tmp_path, capsys):
         (tmp_path / "notes.csv").write_text("my,own\n")
         for target in (tmp_path / "masks" / "mask_a.png", results / "a_segmentation.tif", tmp_path / "notes.csv"):
