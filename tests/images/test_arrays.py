@@ -81,6 +81,13 @@ class TestHDF5:
         with pytest.raises(ImageError, match=r"2 arrays \(one, two/three\)"):
             read_image(tmp_path / "a.h5")
 
+    def test_a_project_of_ilastik_says_what_to_export(self, tmp_path):
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(tmp_path / "a.ilp", "w") as file:
+            file["PixelClassification/LabelSets/labels000/block0000"] = STACK
+        with pytest.raises(ImageError, match="project of ilastik: export"):
+            read_labels(tmp_path / "a.ilp")
+
 
 class TestZarr:
     @pytest.mark.parametrize("version", [2, 3])

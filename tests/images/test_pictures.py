@@ -109,6 +109,20 @@ class TestFrames:
             with pytest.raises(ImageError, match="begins in grey, and frame 1 has colours"):
                 read_image(tmp_path / "g.gif").pixels_at((1,))
 
+    @pytest.mark.parametrize("eager", [True, False])
+    def test_frames_that_hold_only_what_changes(self, tmp_path, monkeypatch, eager):
+        """Pillow opens those as RGB; they are as grey as the first."""
+        movie = np.zeros((6, 40, 50), np.uint8)
+        for number in range(6):
+            movie[number, 4 * number : 4 * number + 8, 5:30] = 200
+        first, *others = (Image.fromarray(frame) for frame in movie)
+        first.save(tmp_path / "m.gif", save_all=True, append_images=others)
+        if not eager:
+            monkeypatch.setattr(pictures, "EAGER_BYTES", 1)
+        micrograph = read_image(tmp_path / "m.gif")
+        assert micrograph.channels == 1
+        np.testing.assert_array_equal(np.asarray(micrograph.stack), movie)
+
     def _movie(self, folder, suffix):
         first, *others = (Image.fromarray(frame) for frame in self.FRAMES)
         options = {"lossless": True} if suffix == "webp" else {}

@@ -111,6 +111,10 @@ def _hdf5(path: Path, as_labels: bool, axes: str | None) -> Contents:
     except ImportError:
         raise ImageError(f"{path} is an HDF5 file: install h5py to read it (pip install h5py).") from None
     with decoding(path), h5py.File(path, "r") as file:
+        if "PixelClassification" in file:
+            raise ImageError(
+                f"{path} is a project of ilastik: export its labels or its segmentation there, as HDF5 or TIFF."
+            )
         datasets: dict[str, Any] = {}
 
         def collect(name: str, entry: Any) -> None:

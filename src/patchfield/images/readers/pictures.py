@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -54,6 +55,8 @@ def read_picture(path: Path, *, as_labels: bool = False) -> Contents:
         notes = picture_notes(image)
         keeps_indices = as_labels or notes is not None
         # Before anything else: asking for EXIF decodes a PNG, and then Pillow forgets how deep its colours were.
+        if as_labels and frames > 1 and image.mode == "P":
+            raise ImageError(f"{path} is an animation, whose frames do not share a palette: save labels as TIFF.")
         first = _frame(image, path, keeps_indices)
         orientation = int(image.getexif().get(TAG, UPRIGHT))
         calibration = _calibration(image, notes)
@@ -88,28 +91,32 @@ def _bytes_of(image: Image.Image) -> int:
 
 def _frames(path: Path, count: int, first: NDArray[Any], keeps_indices: bool) -> Any:
     """All frames: decoded one by one when they are many, together when they are few."""
-
-    def decode(number: int) -> NDArray[Any]:
-        with decoding(path), _opened(path) as image:
-            image.seek(number)
-            return _frame(image, path, keeps_indices)
-
-    def fitting(number: int) -> NDArray[Any]:
-        frame = decode(number)
-        if frame.shape != first.shape and first.ndim == 3 and frame.ndim == 2:
-            return np.repeat(frame[..., None], 3, axis=2)
-        if frame.shape != first.shape:
-            raise ImageError(
-                f"{path} begins in grey, and frame {number} has colours: save it as a TIFF of colours throughout."
-            )
-        return frame
-
     if count * first.nbytes >= EAGER_BYTES:
-        return DecodedPlanes((count, *first.shape), first.dtype, fitting)
+        return DecodedPlanes((count, *first.shape), first.dtype, partial(_later_frame, path, first, keeps_indices))
     frames = [first, *_decoded_together(path, count, keeps_indices)]
+    if first.ndim == 2:
+        # Pillow calls all frames but the first RGB when they only hold what changes.
+        frames = [without_equal_channels(frame) if frame.ndim == 3 else frame for frame in frames]
     if any(frame.ndim == 3 for frame in frames):
-        frames = [np.repeat(frame[..., None], 3, axis=2) if frame.ndim == 2 else frame for frame in frames]
+        frames = [_in_colours(frame) for frame in frames]
     return np.stack(frames)
+
+
+def _later_frame(path: Path, first: NDArray[Any], keeps_indices: bool, number: int) -> NDArray[Any]:
+    """One frame in the shape of the first."""
+    with decoding(path), _opened(path) as image:
+        image.seek(number)
+        frame = _frame(image, path, keeps_indices)
+    frame = _in_colours(frame) if first.ndim == 3 else without_equal_channels(frame) if frame.ndim == 3 else frame
+    if frame.shape != first.shape:
+        raise ImageError(
+            f"{path} begins in grey, and frame {number} has colours: save it as a TIFF of colours throughout."
+        )
+    return frame
+
+
+def _in_colours(frame: NDArray[Any]) -> NDArray[Any]:
+    return np.repeat(frame[..., None], 3, axis=2) if frame.ndim == 2 else frame
 
 
 def _decoded_together(path: Path, count: int, keeps_indices: bool) -> list[NDArray[Any]]:
