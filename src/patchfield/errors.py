@@ -46,6 +46,10 @@ class ProbeError(PatchfieldError):
     """A probe is not fitted, cannot be read, or belongs to other features."""
 
 
+class ProjectError(PatchfieldError):
+    """A project cannot be opened, does not hold what is asked for, or is at work elsewhere."""
+
+
 class OutputError(PatchfieldError):
     """Results cannot be written where they should, or would replace something."""
 

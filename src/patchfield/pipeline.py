@@ -121,6 +121,12 @@ class Extractor:
         """What the recipes say about the axes of images that do not say it themselves."""
         return next((recipe.image.axes for recipe in self.recipes if recipe.image.axes is not None), None)
 
+    def seen_with(self, settings: ImageSettings | None) -> Self:
+        """The same features of images that are seen with other settings; None for those of the recipes."""
+        if settings is None:
+            return self
+        return replace(self, recipes=tuple(replace(recipe, image=settings) for recipe in self.recipes))
+
     def steps(self, image: Image, plane: PlaneIndex | None = None) -> Iterator[ExtractionStep]:
         """The steps towards the field of one plane, with a usable field whenever another view of the last backbone
         is complete. Close the iterator (or just stop asking) to cancel.

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from patchfield.batch.job import Job
-from patchfield.batch.planes import LabelledPlane
 from patchfield.images import Micrograph, labels_of_planes, read_label_stack
 from patchfield.probe import ClassInfo
+from patchfield.probe.planes import LabelledPlane
 
 
 @dataclass

@@ -14,12 +14,12 @@ from patchfield.batch.job import Job, Results, Watch
 from patchfield.batch.labels import LabelFiles
 from patchfield.batch.matching import match_labels
 from patchfield.batch.outputs import check_folder, check_not_inputs
-from patchfield.batch.planes import KeptFields, LabelledPlane, PlaneTask, segment_planes, train_probe
 from patchfield.batch.results import ResultFolder
 from patchfield.errors import LabelError, OutputError, ProbeError
 from patchfield.images import check_writable, write_labels, write_map
 from patchfield.pipeline import Extractor
 from patchfield.probe import LinearProbe, is_probe
+from patchfield.probe.planes import KeptFields, LabelledPlane, PlaneTask, segment_planes, train_probe
 
 TABLE = "areas.csv"
 

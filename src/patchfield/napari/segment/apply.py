@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from patchfield.batch.planes import PlaneTask, segment_planes
 from patchfield.errors import ProbeError
 from patchfield.field import FeatureField, FeatureRecipe
 from patchfield.napari.jobs import Job, Slot
 from patchfield.napari.layers.stack import LayerStack
-from patchfield.napari.segment.features import Loaded, load_extractor, seen_as
+from patchfield.napari.segment.features import Loaded, load_extractor
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.status import Progress
 from patchfield.napari.workspace import Workspace
 from patchfield.pipeline import Extractor
 from patchfield.probe import LinearProbe
+from patchfield.probe.planes import PlaneTask, segment_planes
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,5 +142,5 @@ def _apply(
     assert extractor is not None
     for task in tasks:
         planes = [PlaneTask(task.source, task.plane.index, task.field)]
-        for step in segment_planes(planes, probe, seen_as(extractor, task.source.settings)):
+        for step in segment_planes(planes, probe, extractor.seen_with(task.source.settings)):
             yield Waiting() if step.labels is None else Applied(task, step.labels)

@@ -248,12 +248,6 @@ def load_extractor(recipe: FeatureRecipe) -> Generator[Loading | Loaded, None, N
                 yield Loaded(extractor)
 
 
-def seen_as(extractor: Extractor, settings: ImageSettings) -> Extractor:
-    """The same features of images that are seen with some settings."""
-    recipes = tuple(replace(recipe, image=settings) for recipe in extractor.recipes)
-    return replace(extractor, recipes=recipes)
-
-
 def _compute(
     recipe: FeatureRecipe, extractor: Extractor | None, source: LayerStack, plane: Plane
 ) -> Generator[FeatureStep, None, None]:
@@ -264,5 +258,5 @@ def _compute(
             extractor = step.extractor if isinstance(step, Loaded) else extractor
     assert extractor is not None
     start = time.perf_counter()
-    for extracted in seen_as(extractor, source.settings).steps(source, plane.index):
+    for extracted in extractor.seen_with(source.settings).steps(source, plane.index):
         yield Extracted(plane, extracted, time.perf_counter() - start)

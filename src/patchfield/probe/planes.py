@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patchfield.field import ExtractionStep, FeatureField
-from patchfield.images import PlaneIndex, Stack
+from patchfield.images import ImageSettings, PlaneIndex, Stack
 from patchfield.pipeline import Extractor
-from patchfield.probe import ClassInfo, LinearProbe, choose_samples, find_strokes
+from patchfield.probe.classes import ClassInfo
+from patchfield.probe.labels import choose_samples, find_strokes
+from patchfield.probe.linear import LinearProbe
 
 KEPT_BYTES = 2**30
 """Fields of labelled planes are kept for segmenting the same planes up to this size, together."""
@@ -28,11 +30,14 @@ class PlaneTask:
     index : tuple of int
     field : FeatureField or None
         Its features, where they are known already.
+    settings : ImageSettings or None
+        How the image is seen, where that is not as the extractor's recipes say.
     """
 
     stack: Stack
     index: PlaneIndex
     field: FeatureField | None = None
+    settings: ImageSettings | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +71,14 @@ class LabelledPlane:
     index : tuple of int
     labels : (H, W) array
         Integers, 0 = unlabelled.
+    settings : ImageSettings or None
+        How the image is seen, where that is not as the extractor's recipes say.
     """
 
     stack: Stack
     index: PlaneIndex
     labels: NDArray[Any]
+    settings: ImageSettings | None = None
 
 
 def segment_planes(tasks: Iterable[PlaneTask], probe: LinearProbe, extractor: Extractor) -> Iterator[PlaneStep]:
@@ -112,7 +120,7 @@ def segment_planes(tasks: Iterable[PlaneTask], probe: LinearProbe, extractor: Ex
     for task in tasks:
         whole = task.field
         if whole is None:
-            for step in extractor.steps(task.stack, task.index):
+            for step in extractor.seen_with(task.settings).steps(task.stack, task.index):
                 whole = step.field or whole
                 yield PlaneStep(task, step)
         if whole is None:
@@ -185,7 +193,7 @@ def train_probe(
     for number, plane in enumerate(planes):
         with guard(plane):
             report = None if progress is None else partial(progress, plane)
-            plane_field = extractor.field(plane.stack, plane.index, report)
+            plane_field = extractor.seen_with(plane.settings).field(plane.stack, plane.index, report)
             of_plane = samples.slice_of(number)
             pixels = samples.pixels[of_plane]
             known = np.ones(len(pixels), bool) if plane_field.missing is None else ~plane_field.missing.flat[pixels]
