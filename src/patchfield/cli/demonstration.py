@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from patchfield.backbones import load_backbone
 from patchfield.batch.outputs import check_folder, check_ours
-from patchfield.evaluate import mean_iou
+from patchfield.evaluate.metrics import mean_iou
 from patchfield.explore import PrincipalComponents
 from patchfield.explore.pictures import Picture, as_picture, blended, overlay, sheet
 from patchfield.field import FeatureField
