@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from patchfield.field import FeatureRecipe
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner, Job
 from patchfield.samples import load_sample
@@ -117,7 +118,7 @@ def viewer() -> ViewerModel:
 
 @pytest.fixture
 def controller(viewer: ViewerModel) -> Iterator[Controller]:
-    controller = Controller(viewer, InlineRunner(), on_error=raise_error)
+    controller = Controller(viewer, InlineRunner(), FeatureRecipe("filters"), on_error=raise_error)
     yield controller
     controller.close()
 

@@ -123,6 +123,7 @@ def test_channels_last_are_brought_to_the_front_and_back():
     image = np.arange(40 * 30 * 5).reshape(40, 30, 5)
     layer = Image(image, scale=(2, 3, 1), rgb=False)
     assert LayerStack.from_layer(layer).axes_choices == ("YXC",)
+    assert "channels, say so" in LayerStack.from_layer(layer).summary()
     move_last_axis_first(layer)
     source = LayerStack.from_layer(layer, ImageSettings(channels=(4,), axes="YXC"))
     assert (source.shape, source.channels, source.settings.channels) == ((40, 30), 5, (4,))

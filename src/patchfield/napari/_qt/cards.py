@@ -22,7 +22,7 @@ from patchfield.napari.controller import Controller
 from patchfield.napari.session.status import Progress, State, Status
 
 GAP = 6
-LABEL_WIDTH = 64
+LABEL_WIDTH = 72
 GREY = "#8c939d"
 QWIDGETSIZE_MAX = 16777215
 ICON = QSize(16, 16)

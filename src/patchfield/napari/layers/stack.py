@@ -201,6 +201,8 @@ class LayerStack:
             known = [letter for letter in self.axes if letter in "TZR"]
             names = f" ({' × '.join(known)})" if len(known) == len(self.axes) else ""
             parts.append(f"{int(np.prod(self.lengths))} planes{names}")
+        if self.settings.axes is None and any(axes.endswith("C") for axes in self.axes_choices):
+            parts.append("if the last axis holds channels, say so under Axes")
         if self.content.stored_turned:
             parts.append("shown as stored, though the file says that it is turned")
         return " · ".join(part for part in parts if part)

@@ -122,6 +122,9 @@ class Features:
         known = (self.recipe.backbone, self.recipe.options, self.recipe.fingerprint)
         if (recipe.backbone, recipe.options, recipe.fingerprint) != known:
             self.extractor = self._seconds_per_pixel = None
+        elif self.extractor is not None:
+            loaded = self.extractor.backbones[0].fingerprint
+            self.extractor = replace(self.extractor, recipes=(replace(recipe, fingerprint=loaded),))
         self.recipe = recipe
         self.chosen.emit()
         self._restart()
