@@ -139,7 +139,7 @@ def test_a_file_that_has_moved_is_found_by_name_and_by_fingerprint(weights_folde
         export_checkpoint(weights_folder / f"{name}.safetensors", vit.transformer.vit.state_dict(), vit.spec)
     for gone in ("/home/ann/steel.safetensors", r"C:\\nets\\steel.safetensors"):
         found = load_backbone(gone)
-        assert (found.name, found.fingerprint) == (gone, vits[0].fingerprint)
+        assert (found.name, found.fingerprint) == ("steel", vits[0].fingerprint)
     assert load_backbone("/a/other.safetensors", fingerprint=vits[1].fingerprint).fingerprint == vits[1].fingerprint
     assert load_backbone("/a/steel.safetensors", fingerprint=vits[1].fingerprint).fingerprint == vits[1].fingerprint
     assert load_backbone("/a/steel.safetensors", fingerprint="unknown").fingerprint == vits[0].fingerprint
@@ -156,3 +156,9 @@ def test_options_that_do_not_apply_are_refused():
         load_backbone("neco-small", weights="ema")
     with pytest.raises(BackboneError, match="leave out blocks"):
         load_backbone("neco-small", attention=True, blocks=-2)
+    for stride in ("7", 7.5, True, [7]):
+        with pytest.raises(BackboneError, match="give a whole number of pixels"):
+            load_backbone("neco-small", stride=stride)
+    for blocks in ("x", [None], [1.5], {"last": 1}):
+        with pytest.raises(BackboneError, match="give whole numbers"):
+            load_backbone("neco-small", blocks=blocks)

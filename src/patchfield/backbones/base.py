@@ -43,7 +43,7 @@ class Backbone(ABC):
     Attributes
     ----------
     name : str
-        What :func:`patchfield.load_backbone` was called with.
+        What :func:`patchfield.load_backbone` finds it again by: a name, or the path of a file.
     options : dict
         The JSON-able keyword options that, with `name`, make this backbone again.
     fingerprint : str

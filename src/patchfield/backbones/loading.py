@@ -4,7 +4,9 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -80,10 +82,6 @@ def load_backbone(
     """
     if isinstance(backbone, Backbone):
         return backbone
-    if weights not in ("teacher", "student"):
-        raise BackboneError(f"weights='{weights}' is unknown: give 'teacher' or 'student'.")
-    if attention and blocks is not None:
-        raise BackboneError("Attention maps are those of the last block: leave out blocks.")
     name = os.fspath(backbone)
     options = _Options(device, precision, stride, blocks, weights, attention)
     if name == FILTERS.name:
@@ -111,11 +109,28 @@ class _Options:
     weights: Role
     attention: bool
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant; options also come from files."""
+        one = not isinstance(self.blocks, Sequence) or isinstance(self.blocks, str)
+        blocks: list[object] = [self.blocks] if one else [*cast(Sequence[object], self.blocks)]
+        if self.weights not in ("teacher", "student"):
+            raise BackboneError(f"weights='{self.weights}' is unknown: give 'teacher' or 'student'.")
+        if not (self.stride is None or _is_whole(self.stride)):
+            raise BackboneError(f"stride={self.stride!r} is not possible: give a whole number of pixels.")
+        if not (self.blocks is None or all(map(_is_whole, blocks))):
+            raise BackboneError(f"blocks={self.blocks!r} is not possible: give whole numbers.")
+        if self.attention and self.blocks is not None:
+            raise BackboneError("Attention maps are those of the last block: leave out blocks.")
+
     def refuse_for_networks_without_blocks(self, name: str) -> None:
         if self.stride is not None or self.blocks is not None or self.attention or self.weights != "teacher":
             raise BackboneError(
                 f"'{name}' takes no stride, blocks, weights or attention: choose a transformer for these."
             )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _find(name: str, student: bool, progress: ProgressCallback | None) -> _Found | None:
@@ -138,11 +153,11 @@ def _load_moved(name: str, options: _Options, fingerprint: str | None) -> Backbo
     """The backbone in the file of the folder of weights that a file or name which is gone has become."""
     named, others = moved_files(name)
     for path in [*named, *others] if fingerprint is not None else []:
-        backbone = _load_if_possible(_Found(path, name), options)
+        backbone = _load_if_possible(_Found(path, _short_name(path)), options)
         if backbone is not None and backbone.fingerprint == fingerprint:
             return backbone
     if named:
-        return _load(_Found(named[0], name), options)
+        return _load(_Found(named[0], _short_name(named[0])), options)
     if Path(name).suffix in SUFFIXES:
         raise BackboneError(
             f"There is no checkpoint file '{name}', and none of its name in '{weights_folder()}': put it there, or "

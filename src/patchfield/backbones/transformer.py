@@ -63,7 +63,7 @@ class Transformer(nn.Module):
     def __init__(self, spec: ViTSpec, state: State, stride: int | None = None, drop_path: float = 0.0) -> None:
         super().__init__()
         self.spec = spec
-        self.stride = spec.patch if stride is None else stride
+        self.stride = spec.patch if stride is None else int(stride)
         if not 1 <= self.stride <= spec.patch:
             raise BackboneError(f"stride={stride} is not possible: give 1 to {spec.patch}, the side of a patch.")
         self.vit = spec.build(drop_path)

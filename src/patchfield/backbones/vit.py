@@ -31,7 +31,7 @@ class ViT(Backbone):
     state : mapping of str to Tensor
         Weights under timm's names.
     name : str
-        What :func:`patchfield.load_backbone` was called with.
+        What :func:`patchfield.load_backbone` finds it again by.
     stride : int, optional
         Distance of tokens in pixels, at most the patch's side (the default). Half of it makes four times the tokens.
     blocks : int or sequence of int, optional
@@ -199,12 +199,12 @@ def random_vit(architecture: str = "vit_small_patch14_dinov2", seed: int = 0, **
 
 def _checked_blocks(blocks: int | Sequence[int] | None, depth: int) -> tuple[int, ...]:
     """Block numbers from 0, increasing."""
-    wanted = (depth - 1,) if blocks is None else (blocks,) if isinstance(blocks, int) else tuple(blocks)
+    wanted = (depth - 1,) if blocks is None else tuple(blocks) if isinstance(blocks, Sequence) else (blocks,)
     if not wanted or not all(-depth <= block < depth for block in wanted):
         raise BackboneError(
             f"blocks={blocks} is not possible: give numbers from 0 to {depth - 1}, or from -{depth} to -1."
         )
-    return tuple(sorted({block % depth for block in wanted}))
+    return tuple(sorted({int(block) % depth for block in wanted}))
 
 
 def _fingerprint(spec: ViTSpec, state: State, stride: int, blocks: Sequence[int]) -> str:
