@@ -15,7 +15,6 @@ from typing import get_args
 import yaml
 from jsonargparse import ArgumentParser
 from rich.console import Console
-from rich.markdown import Markdown
 
 from patchfield.errors import PatchfieldError
 from training.engine.logs import METRICS, State, write_status
@@ -88,9 +87,9 @@ def _evaluate(settings: RunSettings, labels: Path, teacher: Path, console: Conso
     from patchfield.evaluate.report import compare
 
     folder = Path(settings.output) / "evaluation"
-    backbones = {"before": settings.init, "after": teacher}
+    backbones: dict[str, str | Path] = {"before": settings.init, "after": teacher}
     report = compare(backbones, labels, output=folder, log=Path(settings.output) / METRICS)
-    console.print(Markdown(report.table()))
+    console.print(report.table(), highlight=False, markup=False, soft_wrap=True)
     console.print(f"Written: {folder}", highlight=False, soft_wrap=True)
 
 
