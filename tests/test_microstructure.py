@@ -35,7 +35,7 @@ def test_every_geometry_shows_all_its_phases_in_most_images(kind):
     seen = []
     for seed in range(8):
         rng = np.random.default_rng(seed)
-        geometry = kind.drawn(rng)
+        geometry = kind.from_rng(rng)
         phases = np.unique(geometry.layout((256, 256), rng, 1.0).phase)
         assert phases.max() < geometry.phases
         seen.append(len(phases) == geometry.phases)

@@ -16,7 +16,7 @@ from patchfield.probe.classes import ClassInfo
 from patchfield.probe.labels import choose_samples, find_strokes
 from patchfield.probe.linear import LinearProbe
 
-KEPT_BYTES = 2**30
+KEPT_BYTES = 2**29
 """Fields of labelled planes are kept for segmenting the same planes up to this size, together."""
 
 

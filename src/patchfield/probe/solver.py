@@ -181,7 +181,7 @@ class _Problem:
         """Products with the Hessian at given probabilities, estimated from the samples that curve most."""
         samples, shares = self._samples, self._shares
         if len(samples) > self._curved:
-            kept, shares = _drawn(shares * (1 - probabilities.square().sum(0)), shares, self._curved)
+            kept, shares = _draw(shares * (1 - probabilities.square().sum(0)), shares, self._curved)
             samples, probabilities = samples[kept], probabilities[:, kept]
         weighted = probabilities * shares
 
@@ -193,7 +193,7 @@ class _Problem:
         return product
 
 
-def _drawn(sizes: torch.Tensor, shares: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _draw(sizes: torch.Tensor, shares: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw about `count` samples with probability proportional to size, the largest for certain.
 
     This is threshold sampling (Duffield, Lund & Thorup, IEEE Trans. Inf. Theory 51, 2005), made deterministic by

@@ -35,7 +35,7 @@ class CollageSource(Source):
     magnification: Magnification
 
     def pair(self, side: int, rng: np.random.Generator) -> Pair:
-        geometry = _COARSE[rng.integers(len(_COARSE))].drawn(rng)
+        geometry = _COARSE[rng.integers(len(_COARSE))].from_rng(rng)
         fillings = [self._filling(plane, side, rng) for plane in self._planes(geometry.phases, rng)]
         if rng.random() < 0.5:
             fillings = [_like(filling, fillings[0], rng) for filling in fillings]

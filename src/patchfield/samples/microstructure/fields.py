@@ -33,7 +33,7 @@ class Spectrum:
     angle: float = 0.0
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, shortest: float, longest: float) -> Self:
+    def from_rng(cls, rng: np.random.Generator, shortest: float, longest: float) -> Self:
         """A random spectrum with its wavelength in a range; half of them isotropic."""
         elongation = 1.0 if rng.random() < 0.5 else float(rng.uniform(1.2, 6))
         wavelength = float(np.exp(rng.uniform(np.log(shortest), np.log(longest))))

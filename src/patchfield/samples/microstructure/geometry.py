@@ -40,7 +40,7 @@ class Geometry(ABC):
 
     @classmethod
     @abstractmethod
-    def drawn(cls, rng: np.random.Generator) -> Self:
+    def from_rng(cls, rng: np.random.Generator) -> Self:
         """Random parameters."""
 
     @abstractmethod
@@ -56,10 +56,10 @@ class LevelSets(Geometry):
     quantiles: tuple[float, ...]
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Self:
+    def from_rng(cls, rng: np.random.Generator) -> Self:
         phases = int(rng.choice([2, 2, 3, 4]))
         shares = np.cumsum(rng.dirichlet([2.0] * phases))[:-1]
-        return cls(Spectrum.drawn(rng, 14, 110), tuple(shares.tolist()))
+        return cls(Spectrum.from_rng(rng, 14, 110), tuple(shares.tolist()))
 
     @property
     def phases(self) -> int:  # type: ignore[override]
@@ -82,7 +82,7 @@ class Grains(Geometry):
     shares: tuple[float, ...]
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Self:
+    def from_rng(cls, rng: np.random.Generator) -> Self:
         boundary = float(rng.uniform(1.0, 3.5)) if rng.random() < 0.6 else 0.0
         grain_phases = int(rng.choice([1, 2, 3])) if boundary else int(rng.choice([2, 3]))
         shares = rng.dirichlet([3.0] * grain_phases)
@@ -123,7 +123,7 @@ class Particles(Geometry):
     shell: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Self:
+    def from_rng(cls, rng: np.random.Generator) -> Self:
         radius = float(np.exp(rng.uniform(np.log(4), np.log(24))))
         kind = rng.random()
         return cls(
@@ -176,8 +176,8 @@ class Network(Geometry):
     phases = 2
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Self:
-        return cls(Spectrum.drawn(rng, 30, 160), float(rng.uniform(1.0, 4.0)))
+    def from_rng(cls, rng: np.random.Generator) -> Self:
+        return cls(Spectrum.from_rng(rng, 30, 160), float(rng.uniform(1.0, 4.0)))
 
     def layout(self, shape: tuple[int, int], rng: np.random.Generator, scale: float) -> Layout:
         field = self.spectrum.scaled(scale).field(shape, rng)
@@ -196,7 +196,7 @@ class Layers(Geometry):
     roughness: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Self:
+    def from_rng(cls, rng: np.random.Generator) -> Self:
         thicknesses = np.exp(rng.uniform(np.log(8), np.log(70), int(rng.choice([2, 3]))))
         return cls(
             tuple(thicknesses.tolist()), float(rng.uniform(0, pi)), float(rng.uniform(0, 12)), float(rng.uniform(0, 2))
@@ -221,7 +221,7 @@ KINDS: tuple[type[Geometry], ...] = (LevelSets, Grains, Particles, Network, Laye
 
 def draw_geometry(rng: np.random.Generator) -> Geometry:
     """A random kind with random parameters."""
-    return KINDS[rng.choice(len(KINDS), p=(0.25, 0.25, 0.3, 0.1, 0.1))].drawn(rng)
+    return KINDS[rng.choice(len(KINDS), p=(0.25, 0.25, 0.3, 0.1, 0.1))].from_rng(rng)
 
 
 def _jittered_lattice(shape: tuple[int, ...], spacing: float, rng: np.random.Generator) -> Floats:

@@ -153,7 +153,7 @@ class Material:
 def draw_material(rng: np.random.Generator) -> Material:
     """A random material: the same state of the generator gives the same one."""
     geometry = draw_geometry(rng)
-    overlay = (Particles.drawn(rng) if rng.random() < 0.6 else Network.drawn(rng)) if rng.random() < 0.3 else None
+    overlay = (Particles.from_rng(rng) if rng.random() < 0.6 else Network.from_rng(rng)) if rng.random() < 0.3 else None
     if isinstance(overlay, Particles) and overlay.phases > 2:
         overlay = None
     phases = geometry.phases + (overlay is not None)
@@ -173,7 +173,7 @@ def _draw_textures(phases: int, rng: np.random.Generator) -> tuple[Texture, ...]
         Texture(
             float(np.clip(level, 0.08, 0.92)),
             float(amplitude),
-            Spectrum.drawn(rng, 2.5, 18),
+            Spectrum.from_rng(rng, 2.5, 18),
             _PATTERNS[rng.choice(4, p=(0.5, 0.2, 0.15, 0.15))],
             float(unit_spread),
         )
