@@ -18,6 +18,23 @@ from tests.cli.conftest import CALIBRATION, SHAPE, picture, run, strokes, truth
 FILTERS = ("-b", "filters", "--sampling", "fast")
 
 
+def write_ome_set(folder: Path) -> None:
+    """One OME image of two slices in two files, z0.ome.tif and z1.ome.tif, that name each other."""
+    folder.mkdir()
+    planes = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="z{z}.ome.tif">urn:uuid:{z}</UUID></TiffData>'
+        for z in range(2)
+    )
+    for z in range(2):
+        xml = (
+            f'<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:{z}"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" '
+            f'SizeX="{SHAPE[1]}" SizeY="{SHAPE[0]}" SizeZ="2" SizeC="1" SizeT="1">'
+            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(folder / f"z{z}.ome.tif", picture(z), description=xml, metadata=None)
+
+
 def areas(folder: Path) -> list[dict[str, str]]:
     with (folder / "areas.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
@@ -135,6 +152,15 @@ class TestStacks:
         assert "--axes" in capsys.readouterr().err
         assert run(*options, "--axes", "YXT") == 0
         assert read_image(tmp_path / "out" / "n_segmentation.tif").axes == "T"
+
+    def test_an_image_in_several_files_is_segmented_once(self, tmp_path, saved_probe, capsys):
+        write_ome_set(tmp_path / "set")
+        for command in (("segment", "--probe", saved_probe), ("pca", *FILTERS)):
+            assert run(command[0], tmp_path / "set", *command[1:], "-o", tmp_path / command[0]) == 0
+            shown = capsys.readouterr().out
+            assert "1 of 1 images" in shown
+            assert "z1.ome.tif" in shown
+        assert read_image(tmp_path / "segment" / "z0.ome_segmentation.tif").lengths == (2,)
 
     def test_png_of_a_stack_is_refused_before_anything_is_computed(self, movie, tmp_path, saved_probe, capsys):
         assert run("segment", movie, "--probe", saved_probe, "-o", tmp_path / "out", "--format", "png") == 1

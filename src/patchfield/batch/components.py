@@ -2,13 +2,12 @@
 
 import hashlib
 from functools import partial
-from pathlib import Path
 
 from patchfield.batch.failures import Failures
-from patchfield.batch.job import Job, Results, Watch
+from patchfield.batch.job import Job, Outcome, Results, Watch
 from patchfield.batch.results import ResultFolder
 from patchfield.explore import PrincipalComponents
-from patchfield.images import plane_indices, write_rgb
+from patchfield.images import Micrograph, plane_indices, write_rgb
 from patchfield.pipeline import Extractor
 
 
@@ -26,14 +25,18 @@ def show_components(job: Job, extractor: Extractor, watch: Watch) -> Results:
     made_with = {"features": features, "axes": job.axes or ""}
     for file in job.images:
         with results.failures.caught(file):
-            done = _show(job, file, results.names[file], folder, made_with, extractor, watch)
-            (results.finished if done else results.earlier).append(file)
+            micrograph = job.open(file)
+            if results.is_done_with_another(micrograph):
+                results.note(file, Outcome.PART)
+                continue
+            done = _show(job, micrograph, results.names[file], folder, made_with, extractor, watch)
+            results.note(file, Outcome.FINISHED if done else Outcome.EARLIER)
     return results
 
 
 def _show(
     job: Job,
-    file: Path,
+    micrograph: Micrograph,
     name: str,
     folder: ResultFolder,
     made_with: dict[str, str],
@@ -41,7 +44,7 @@ def _show(
     watch: Watch,
 ) -> bool:
     """The pictures of one file; False when all of them are there already."""
-    micrograph = job.open(file)
+    file = micrograph.path
     indices = job.planes(micrograph)
     single = len(plane_indices(micrograph)) == 1
     paths = {

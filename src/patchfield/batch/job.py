@@ -1,7 +1,9 @@
 """What is to be done with which files, and what came of it."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from patchfield.batch.failures import Failures
@@ -74,6 +76,16 @@ class Job:
         return {"plane": plane, "axes": self.axes or ""}
 
 
+class Outcome(Enum):
+    """What came of a file."""
+
+    FINISHED = "finished"
+    EARLIER = "earlier"
+    """Its results were there already."""
+    PART = "part"
+    """It is one of several files of an image that is done already."""
+
+
 @dataclass
 class Results:
     """What came of a job.
@@ -82,8 +94,9 @@ class Results:
     ----------
     failures : Failures
         Why files were not finished.
-    finished, earlier : list of Path
-        Images that were finished now, and those whose results were there already.
+    finished, earlier, parts : list of Path
+        Images that were finished now, those whose results were there already, and further files of an image that
+        lies in several.
     names : dict of Path to str
         What the results of each image are called.
     """
@@ -91,7 +104,18 @@ class Results:
     failures: Failures
     finished: list[Path] = field(default_factory=list)
     earlier: list[Path] = field(default_factory=list)
+    parts: list[Path] = field(default_factory=list)
     names: dict[Path, str] = field(default_factory=dict)
+
+    def note(self, file: Path, outcome: Outcome) -> None:
+        """Enter what came of a file."""
+        lists = {Outcome.FINISHED: self.finished, Outcome.EARLIER: self.earlier, Outcome.PART: self.parts}
+        lists[outcome].append(file)
+
+    def is_done_with_another(self, micrograph: Micrograph) -> bool:
+        """Whether an image that lies in several files was opened through another of them."""
+        others = {os.path.realpath(path) for path in micrograph.others}
+        return bool(others) and any(os.path.realpath(file) in others for file in (*self.finished, *self.earlier))
 
 
 def _chosen(stack: Stack, indices: list[PlaneIndex], plane: PlaneIndex) -> PlaneIndex:

@@ -1,7 +1,7 @@
 """Many files through one probe; a file that fails is reported and the others are finished."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from patchfield.batch.areas import AreaTable, ClassArea, class_areas
 from patchfield.batch.failures import Failures
-from patchfield.batch.job import Job, Results, Watch
+from patchfield.batch.job import Job, Outcome, Results, Watch
 from patchfield.batch.labels import LabelFiles
 from patchfield.batch.matching import match_labels
 from patchfield.batch.outputs import check_folder, check_not_inputs
-from patchfield.batch.results import ResultFolder
+from patchfield.batch.results import Provenance, ResultFolder
 from patchfield.errors import LabelError, OutputError, ProbeError
-from patchfield.images import check_writable, write_labels, write_map
+from patchfield.images import Micrograph, check_writable, write_labels, write_map
 from patchfield.pipeline import Extractor
 from patchfield.probe import LinearProbe, is_probe
 from patchfield.probe.planes import KeptFields, LabelledPlane, PlaneTask, segment_planes, train_probe
@@ -127,52 +127,50 @@ class _Writer:
             if file in self.results.failures.sentences:
                 continue
             with self.results.failures.caught(file):
-                done = self._segment(file, probe, extractor, watch, kept)
-                (self.results.finished if done else self.results.earlier).append(file)
+                outcome = self._segment(file, probe, extractor, watch, kept)
+                self.results.note(file, outcome)
 
-    def _segment(self, file: Path, probe: LinearProbe, extractor: Extractor, watch: Watch, kept: KeptFields) -> bool:
-        """Segment one file; False when its results are there already."""
+    def _segment(self, file: Path, probe: LinearProbe, extractor: Extractor, watch: Watch, kept: KeptFields) -> Outcome:
+        """Segment one file, if that is still to do."""
         job, name = self.job, self.results.names[file]
         files = [self._file(name, "segmentation"), *(self._probability_files(name, probe) if job.probabilities else ())]
         provenance = self.folder.provenance(file, {"probe": probe.fingerprint, **job.made_with})
         # A run that was killed may have written the files and not the areas.
         if self.folder.is_done(file, files, provenance) and self.table.has(name):
-            return False
+            return Outcome.EARLIER
         micrograph = job.open(file)
+        if self.results.is_done_with_another(micrograph):
+            return Outcome.PART
         indices = job.planes(micrograph)
         check_writable(files[0], planes=len(indices))
         tasks = [PlaneTask(micrograph, index, kept.take(micrograph, index)) for index in indices]
         class_names = {value: info.name for value, info in probe.classes.items()}
-        segmentations: list[NDArray[Any]] = []
-        maps: list[NDArray[np.float32]] = []
-        areas: list[ClassArea] = []
+        made = _Made()
         for step in segment_planes(tasks, probe, extractor):
             if step.extraction is not None:
                 watch(file, step.extraction)
             if step.labels is None or step.field is None:
                 continue
-            segmentations.append(step.labels)
-            areas += class_areas(name, file, step.task.index, step.labels, class_names, micrograph.calibration)
+            made.segmentations.append(step.labels)
+            made.areas += class_areas(name, file, step.task.index, step.labels, class_names, micrograph.calibration)
             if job.probabilities:
-                maps.append(probe.probabilities(step.field))
-        axes, lengths = job.axes_of_result(micrograph)
+                made.maps.append(probe.probabilities(step.field))
+        self._write(made, files, micrograph, probe, provenance)
+        self.table.replace(name, made.areas)
+        return Outcome.FINISHED
+
+    def _write(
+        self, made: "_Made", files: list[Path], micrograph: Micrograph, probe: LinearProbe, provenance: Provenance
+    ) -> None:
+        axes, lengths = self.job.axes_of_result(micrograph)
         calibration = micrograph.calibration
-        write_labels(
-            files[0],
-            _stacked(segmentations, lengths),
-            calibration,
-            axes=axes,
-            classes=probe.classes,
-            provenance=provenance,
-        )
-        if job.probabilities:
-            if job.suffix == "png":
-                for path, of_class in zip(files[1:], maps[0], strict=True):
-                    write_map(path, of_class, calibration, provenance=provenance)
-            else:
-                write_map(files[1], _stacked(maps, lengths), calibration, axes=axes, provenance=provenance)
-        self.table.replace(name, areas)
-        return True
+        whole = _stacked(made.segmentations, lengths)
+        write_labels(files[0], whole, calibration, axes, classes=probe.classes, provenance=provenance)
+        if self.job.probabilities and self.job.suffix == "png":
+            for path, of_class in zip(files[1:], made.maps[0], strict=True):
+                write_map(path, of_class, calibration, provenance=provenance)
+        elif self.job.probabilities:
+            write_map(files[1], _stacked(made.maps, lengths), calibration, axes, provenance=provenance)
 
     def _file(self, name: str, what: str) -> Path:
         return self.job.output / f"{name}_{what}.{self.job.suffix}"
@@ -182,6 +180,15 @@ class _Writer:
         if self.job.suffix != "png":
             return [self._file(name, "probability")]
         return [self._file(name, f"class{value}_probability") for value in probe.values]
+
+
+@dataclass
+class _Made:
+    """What was made of an image so far, plane by plane."""
+
+    segmentations: list[NDArray[np.unsignedinteger]] = field(default_factory=list)
+    maps: list[NDArray[np.float32]] = field(default_factory=list)
+    areas: list[ClassArea] = field(default_factory=list)
 
 
 def _stacked(planes: list[NDArray[Any]], lengths: tuple[int, ...]) -> NDArray[Any]:

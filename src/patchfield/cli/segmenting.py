@@ -151,6 +151,8 @@ def _finish(results: "Results", found: "ImageFiles", output: Path, done: str) ->
     say(f"{len(results.finished)} of {total} images {done}, written to {output}")
     if results.earlier:
         say(f"{_listed(results.earlier)} had been {done} in the same way: --overwrite does it again")
+    if results.parts:
+        say(f"Further files of images that lie in several, done with the first: {_listed(results.parts)}")
     if found.left_aside:
         say(f"Left aside as labels, masks or results by their names: {_listed(found.left_aside)}")
     renamed = [
