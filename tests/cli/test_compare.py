@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import patchfield.backbones.catalogue
@@ -81,6 +82,19 @@ def test_void_values_and_masks_without_labels_do_not_count(micrographs, known, t
     (scored,) = json.loads((tmp_path / "out" / "report.json").read_text())["backbones"]
     assert set(scored["class_iou"]["blocks"]["linear probe, full masks"]) == {"1", "2", "3"}
     assert not any(score["image"] == "7" for score in scored["scores"])
+
+
+def test_images_that_do_not_say_what_their_axes_are(micrographs, known, capsys):
+    for i in range(9):
+        with Image.open(micrographs / f"image_{i}.png") as image:
+            colours = np.asarray(image)
+        stored = np.concatenate([np.zeros_like(colours[..., :2]), colours], -1)
+        tifffile.imwrite(micrographs / f"image_{i}.tif", stored, photometric="minisblack")
+        (micrographs / f"image_{i}.png").unlink()
+    assert run("full", "--data", micrographs, *QUICK) == 1
+    assert "--axes" in capsys.readouterr().err
+    assert run("full", "--data", micrographs, *QUICK, "--axes", "YXC", "--channels", "2,3,4") == 0
+    assert "| linear probe, full masks, mIoU      " in capsys.readouterr().out
 
 
 def test_published_protocols_print_tables(known, tmp_path, capsys):

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from patchfield.cli.options import Device, check_backbone, checked_device, given_path, value_of
+from patchfield.cli.options import (
+    AxesText,
+    ChannelsText,
+    ContrastText,
+    Device,
+    check_backbone,
+    checked_device,
+    given_path,
+    image_settings,
+    value_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +81,9 @@ def compare(
     ] = None,
     patch: Annotated[int | None, typer.Option(min=1, help="Micrographs: side of patches in pixels; 14.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Micrographs: random choices to average over; 5.")] = None,
+    contrast: ContrastText = None,
+    channels: ChannelsText = None,
+    axes: AxesText = None,
     ignore: Annotated[
         str | None, typer.Option(help="Micrographs: label values that mean unlabelled besides 0, such as 255.")
     ] = None,
@@ -96,7 +109,7 @@ def compare(
     from patchfield.field import Sampling
 
     published = {"benchmark": benchmark, "setting": setting, "workers": workers}
-    settings = {
+    settings: dict[str, object] = {
         "sampling": sampling,
         "pixels": _numbers("pixels", pixels),
         "cluster_factors": _numbers("cluster-factors", cluster_factors),
@@ -116,9 +129,11 @@ def compare(
         _refuse(published, "the published protocols")
         share = 1 / 3 if train_share is None else train_share
         chosen = {name: value for name, value in settings.items() if value is not None}
+        chosen["image"] = image_settings(contrast, channels, axes)
         _compare_on_micrographs(files, device, _sets(data, share, max_images), chosen, output, log)
         return
-    _refuse(settings | {"train_share": train_share, "max_images": max_images, "log": log}, "micrographs")
+    others = {"train_share": train_share, "max_images": max_images, "log": log}
+    _refuse(settings | others | {"contrast": contrast, "channels": channels, "axes": axes}, "micrographs")
     from patchfield.evaluate.published import PROTOCOLS, read_benchmark
 
     recipe = replace(PROTOCOLS[protocol](), **_recipe_settings(PROTOCOLS[protocol], setting or []))

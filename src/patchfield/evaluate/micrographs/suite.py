@@ -23,8 +23,8 @@ from patchfield.evaluate.micrographs.protocols import (
     overclustering,
     retrieval,
 )
-from patchfield.images import read_image
-from patchfield.pipeline import extract
+from patchfield.images import ImageSettings, read_image
+from patchfield.pipeline import Extractor
 
 ProgressCallback = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and what is being done."""
@@ -60,6 +60,8 @@ class EvaluationSettings:
         that are compared, whatever their own patches.
     seeds : int
         Choices of pixels and of first centroids to average over.
+    image : ImageSettings
+        Contrast, channels and meaning of axes, as everywhere.
     ignore : tuple of int
         Values of masks and strokes that mean unlabelled, besides 0: 255 where it stands for void.
     """
@@ -71,6 +73,7 @@ class EvaluationSettings:
     temperature: float = 0.02
     patch: int = 14
     seeds: int = 5
+    image: ImageSettings = field(default_factory=ImageSettings)
     ignore: tuple[int, ...] = ()
 
 
@@ -190,12 +193,13 @@ def evaluate(
     evaluations = []
     for name, backbone in backbones.items():
         evaluation = Evaluation(name, backbone.name, backbone.fingerprint)
+        extractor = Extractor.from_backbone(backbone, settings.sampling, image=settings.image)
         for labelled in sets:
             examples = []
             for image in labelled.images:
                 report(done, total, f"{name}, {labelled.name}: features of {image.name}")
                 with _timed(evaluation, "extraction"):
-                    examples.append(_example(image, backbone, settings))
+                    examples.append(_example(image, extractor, settings.ignore))
                 done += 1
             report(done, total, f"{name}, {labelled.name}: measures")
             _measure(evaluation, labelled, examples, settings)
@@ -205,10 +209,10 @@ def evaluate(
     return evaluations
 
 
-def _example(image: LabelledImage, backbone: Backbone, settings: EvaluationSettings) -> Example:
-    features = extract(read_image(image.image), backbone, settings.sampling)
-    strokes = None if image.strokes is None else _counted(image.strokes, features.shape, settings.ignore)
-    return Example(image.name, features, _counted(image.truth, features.shape, settings.ignore), strokes)
+def _example(image: LabelledImage, extractor: Extractor, ignore: tuple[int, ...]) -> Example:
+    features = extractor.field(read_image(image.image, axes=extractor.axes))
+    strokes = None if image.strokes is None else _counted(image.strokes, features.shape, ignore)
+    return Example(image.name, features, _counted(image.truth, features.shape, ignore), strokes)
 
 
 def _counted(path: Path, shape: tuple[int, int], ignore: tuple[int, ...]) -> Labels:

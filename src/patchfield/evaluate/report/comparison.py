@@ -71,7 +71,7 @@ def compare(
     sets = labelled_sets(data) if isinstance(data, str | Path) else tuple(data)
     report = Report(settings, sets, tuple(evaluate(loaded, sets, settings, progress)))
     if output is not None:
-        pictures = pca_pictures(loaded, sets, output, settings.sampling)
+        pictures = pca_pictures(loaded, sets, output, settings)
         if curves is not None:
             pictures.append(curves_picture(curves, Path(output) / "curves.png"))
         write_report(report, output, pictures)

@@ -14,10 +14,11 @@ from patchfield.atomic import atomic_path
 from patchfield.backbones.base import Backbone
 from patchfield.errors import PatchfieldError
 from patchfield.evaluate.micrographs.labelled import LabelledSet, labels_of
+from patchfield.evaluate.micrographs.suite import EvaluationSettings
 from patchfield.explore import PrincipalComponents
 from patchfield.explore.pictures import Picture, as_picture, sheet
 from patchfield.images import model_image, read_image
-from patchfield.pipeline import extract
+from patchfield.pipeline import Extractor
 
 _PANEL = 320
 """Longest side of a panel in pixels."""
@@ -29,7 +30,7 @@ _NOT_CURVES = {"step", "seconds_left"}
 
 
 def pca_pictures(
-    backbones: Mapping[str, Backbone], sets: Sequence[LabelledSet], folder: str | Path, sampling: str = "balanced"
+    backbones: Mapping[str, Backbone], sets: Sequence[LabelledSet], folder: str | Path, settings: EvaluationSettings
 ) -> list[Path]:
     """One picture for each data set: an image, its labels, and its features' three main components by each backbone.
 
@@ -41,14 +42,15 @@ def pca_pictures(
     sets : sequence of LabelledSet
         The first test image of each is shown.
     folder : path
-    sampling : str
+    settings : EvaluationSettings
+        Sampling and image settings are used.
 
     Returns
     -------
     list of Path
         ``pca_SET.png`` for each set.
     """
-    return [_pca_picture(backbones, labelled, Path(folder) / f"pca_{labelled.name}.png", sampling) for labelled in sets]
+    return [_pca_picture(backbones, labelled, Path(folder) / f"pca_{labelled.name}.png", settings) for labelled in sets]
 
 
 def curves_picture(curves: Curves, path: str | Path) -> Path:
@@ -136,13 +138,15 @@ def _numbers(entry: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     return numbers
 
 
-def _pca_picture(backbones: Mapping[str, Backbone], labelled: LabelledSet, path: Path, sampling: str) -> Path:
+def _pca_picture(
+    backbones: Mapping[str, Backbone], labelled: LabelledSet, path: Path, settings: EvaluationSettings
+) -> Path:
     shown = labelled.test[0]
-    micrograph = read_image(shown.image)
-    seen = model_image(micrograph).whole()
+    micrograph = read_image(shown.image, axes=settings.image.axes)
+    seen = model_image(micrograph, settings.image).whole()
     panels = {shown.name: seen, "labels": _coloured(labels_of(shown.truth, seen.shape[:2]))}
     for name, backbone in backbones.items():
-        field = extract(micrograph, backbone, sampling)
+        field = Extractor.from_backbone(backbone, settings.sampling, image=settings.image).field(micrograph)
         panels[f"PCA, {name}"] = PrincipalComponents.fit(field).rgb(field)
     with atomic_path(path) as temporary:
         shown_together = sheet({title: _shrunk(panel) for title, panel in panels.items()}, columns=len(panels))
