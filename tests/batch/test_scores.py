@@ -69,6 +69,13 @@ def test_255_is_a_class_where_it_is_one(compare):
     assert compare(*both).scores[0].iou == {255: 0.5}
 
 
+def test_planes_are_matched_by_their_axes(tmp_path):
+    values = np.arange(1, 7).reshape(2, 3, 1, 1) * np.ones((4, 5), int)
+    write_labels(tmp_path / "a_segmentation.tif", values, axes="TZ")
+    write_labels(tmp_path / "a.tif", values.transpose(1, 0, 2, 3), axes="ZT")
+    assert score_files([tmp_path / "a_segmentation.tif"], [tmp_path / "a.tif"], tmp_path).scores[0].mean_iou == 1
+
+
 def test_what_cannot_be_compared_leaves_the_others(compare, tmp_path):
     names = ("a", "b", "c", "d", "e")
     masks = {

@@ -35,8 +35,9 @@ class TestImages:
         assert len(images.left_aside) == 8
 
     def test_folders_of_labels_below_the_one_that_is_named_are_left_aside(self, tmp_path):
-        touch(tmp_path, "set/a.tif", "set/masks/a.tif", "set/labels/a.tif")
-        assert found(f"{tmp_path}/**/*.tif") == ["a.tif"]
+        touch(tmp_path, "set/a.tif", "set/masks/a.tif", "set/labels/a.tif", "set/train_masks/a.tif")
+        touch(tmp_path, "scribbles_steel/b.tif")
+        assert found(f"{tmp_path}/**/*.tif") == ["b.tif", "a.tif"]
         assert found(tmp_path / "set" / "masks") == ["a.tif"]
 
     def test_a_pattern_that_asks_for_masks_gets_them_and_a_folder_of_nothing_else_is_refused(self, tmp_path):

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from patchfield.batch.failures import Failures
 from patchfield.batch.matching import match_labels
 from patchfield.errors import LabelError, OutputError, printable
 from patchfield.evaluate.metrics import class_iou, contingency_table, mean_iou_of_image, pixel_accuracy
-from patchfield.images import read_labels
+from patchfield.images import ArrayStack, labels_of_planes, read_label_stack
 
 VOID = 255
 """What masks of many data sets hold where nobody knows the class (PASCAL VOC)."""
@@ -184,9 +185,7 @@ class _Table:
 
 
 def _compare(segmentation: Path, mask: Path) -> _Table:
-    predicted, truth = read_labels(segmentation, max_classes=None), read_labels(mask, max_classes=None)
-    if predicted.shape != truth.shape:
-        raise LabelError(f"{segmentation} has shape {predicted.shape}, but {mask} has {truth.shape}.")
+    predicted, truth = _values(segmentation, mask)
     values = np.unique(truth[truth > 0])
     if len(values) > MAX_CLASSES:
         raise LabelError(
@@ -200,6 +199,16 @@ def _compare(segmentation: Path, mask: Path) -> _Table:
     counts = contingency_table(np.where(known, row_of, other), true_row, range(other + 1), range(other), ignore=-1)
     name = printable(segmentation.stem.removesuffix("_segmentation"))
     return _Table(name, tuple(map(int, values)), frozenset(map(int, np.unique(predicted))), counts)
+
+
+def _values(segmentation: Path, mask: Path) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """The values of both, with their planes in one order."""
+    predicted, truth = (read_label_stack(file, max_classes=None) for file in (segmentation, mask))
+    if predicted.shape != truth.shape or prod(predicted.lengths) != prod(truth.lengths):
+        raise LabelError(f"{segmentation} has shape {predicted.values.shape}, but {mask} has {truth.values.shape}.")
+    planes = labels_of_planes(truth, ArrayStack(predicted.values, f"{predicted.axes}YX", str(segmentation)))
+    ordered = np.stack([planes[index] for index in np.ndindex(*predicted.lengths)])
+    return predicted.values, ordered.reshape(predicted.values.shape)
 
 
 def _void(tables: Iterable[_Table]) -> set[int]:

@@ -28,7 +28,7 @@ _WORDS = {
     FileRole.RESULT: r"segmentation|probability|pca",
     FileRole.STROKES: r"strokes?|scribbles?|annotations?|labels?",
     FileRole.OBJECTS: r"objects?|instances?|cp[ _]masks",
-    FileRole.MASK: r"masks?|ground[ _-]?truth|gt",
+    FileRole.MASK: r"masks?|segmentations?|ground[ _-]?truth|gt",
     FileRole.IMAGE: r"images?|img",
 }
 
@@ -42,11 +42,16 @@ def _ending(words: str) -> str:
     return rf"(?:^|[ _.-]+)(?:{words})$"
 
 
+def _folder(words: str) -> str:
+    """``masks``, ``train_masks`` and ``masks_train``, but not ``scribbles_steel``, which is what a set is called."""
+    return rf"(?:.+[ _-])?(?:{words})(?:[ _-](?:train|training|test|testing|val|validation))?"
+
+
 def file_role(path: Path, below: Path | None = None) -> FileRole:
     """What a file is for, by its own name and by those of its folders.
 
     A word such as "mask" counts at either end of the name, set off by a blank, ``_``, ``-`` or ``.``: ``mask_3.png``
-    and ``cells labels.tif`` are labels, ``unmasked.png`` is an image. So is any file of a folder called ``masks``.
+    and ``cells labels.tif`` are labels, ``unmasked.png`` is an image. So is any file in a folder called ``masks``.
 
     Parameters
     ----------
@@ -67,7 +72,7 @@ def file_role(path: Path, below: Path | None = None) -> FileRole:
             return role
     folders = path.parent.relative_to(below) if below is not None and path.is_relative_to(below) else path.parent
     for role in (FileRole.OBJECTS, FileRole.STROKES, FileRole.MASK):
-        if any(re.fullmatch(_WORDS[role], folder, re.IGNORECASE) for folder in folders.parts):
+        if any(re.fullmatch(_folder(_WORDS[role]), folder, re.IGNORECASE) for folder in folders.parts):
             return role
     return FileRole.IMAGE
 
