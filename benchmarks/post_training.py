@@ -11,6 +11,7 @@ command again to go on after an interruption.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,10 +25,10 @@ from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.backbones.filters import FilterBank
 from patchfield.evaluate.micrographs import EvaluationSettings, labelled_sets
 from patchfield.evaluate.report import compare
-from training.data.augment import AugmentSettings
 from training.data.collection import Collection, image_files, open_collection
 from training.data.crops import CropSettings
-from training.data.windows import StepSampler, Tiles, TileSettings, tile_loader
+from training.data.sampler import StepSampler, load_batches
+from training.data.windows import CropDataset, SampleSettings, TileSettings
 from training.engine.schedules import cosine
 
 SIDE, PATCH, BATCH = 112, 8, 16
@@ -76,9 +77,9 @@ def learn_filters(collection: Collection, steps: int, path: Path) -> None:
     model.requires_grad_(True).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.05)
     mean, std = (torch.tensor(values)[:, None, None] for values in (student.spec.mean, student.spec.std))
-    crops = CropSettings(globals=1, global_size=SIDE, locals=1, local_size=SIDE)
-    tiles = Tiles(collection, crops, AugmentSettings(), TileSettings(), clean_teacher=True, seed=0, workers=1)
-    batches = tile_loader(tiles, StepSampler(BATCH, 0, steps), workers=1, pinned=False)
+    crops = CropSettings(global_crops=1, global_size=SIDE, local_crops=1, local_size=SIDE)
+    samples = CropDataset(collection, SampleSettings(seed=0, crops=crops), workers=1)
+    batches = load_batches(samples, StepSampler(BATCH, 0, steps), workers=1, pinned=False)
     for step, batch in enumerate(track(batches, "learning the filter bank", total=steps)):
         for group in optimiser.param_groups:
             group["lr"] = cosine(LEARNING_RATE, 0, step, steps, warmup=steps // 20)
@@ -117,7 +118,9 @@ def post_train(name: str, flags: list[str], initial: Path, arguments: argparse.N
             *("--crops.global_size", str(SIDE), "--crops.local_size", str(SIDE // 2)),
             *("--optimiser.trainable_blocks", "null", "--monitor_every", "50", *flags),
         ]
-        subprocess.run(command, check=True)
+        # Backbones of the experiment are listed nowhere else, so that it can be repeated with another --output.
+        environment = {**os.environ, "PATCHFIELD_WEIGHTS": str(arguments.output / "weights")}
+        subprocess.run(command, check=True, env=environment)
     return teacher
 
 

@@ -29,14 +29,14 @@ from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
 from patchfield.backbones import export_checkpoint, random_vit
-from training.data.collection import image_files, open_collection
-from training.data.windows import Batch, StepSampler, Tiles, tile_loader
-from training.engine.run import launch
+from training.data.sampler import StepSampler, load_batches
+from training.data.windows import Batch
+from training.engine.launch import RunContext, launch
+from training.engine.step import Stepper
 from training.neco.loss import rank_cross_entropy
-from training.neco.objective import STAGES, PostTraining
-from training.neco.settings import RunSettings, settings_for
+from training.neco.objective import STAGES, NeCo
+from training.neco.settings import NeCoSettings, settings_for
 from training.neco.sorting.networks import Topology, sorting_network
-from training.networks.student_teacher import load_start
 
 REFERENCES, CELLS, PAIRS = 49, 49, 10
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -87,14 +87,15 @@ def whole_steps(batch: int, size: int, steps: int, architecture: str) -> dict[st
     """Images per second, peak memory and the seconds of each stage of a step."""
     with tempfile.TemporaryDirectory() as folder:
         settings = _settings(Path(folder), batch, size, 2 * steps + 1, architecture)
-        training, batches = _training(settings)
+        objective, context = _objective(settings)
+        stepper, batches = Stepper(objective, context), _batches(objective)
         loaded: list[float] = []
 
         def step(number: int) -> None:
             waiting = time.perf_counter()
             images = Batch(*(tensor.to(DEVICE) for tensor in next(batches)))
             loaded.append(time.perf_counter() - waiting)
-            training.step(images, number)
+            stepper.step(images, number)
 
         step(0)
         loaded.clear()
@@ -124,35 +125,35 @@ def one_sample(batch: int, size: int, steps: int, architecture: str) -> dict[str
     """Seconds that one core needs to read, crop and augment an image."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        tiles = _tiles(_settings(Path(folder), batch, size, 1, architecture).for_patch(14), workers=0)
-        tiles[0]
+        samples = _objective(_settings(Path(folder), batch, size, 1, architecture))[0].dataset(workers=0)
+        _ = samples[0]
         count = 10
-        return {"sample": _seconds(lambda: [tiles[index] for index in range(count)]) / count}
+        return {"sample": _seconds(lambda: [samples[index] for index in range(count)]) / count}
 
 
 def floor(batch: int, size: int, steps: int, architecture: str) -> dict[str, float]:
     """Seconds and memory of the bare backbone's forward and backward pass on the student's crops."""
     with tempfile.TemporaryDirectory() as folder:
         settings = _settings(Path(folder), batch, size, 1, architecture)
-        training, _ = _training(settings)
-        crops = training.settings.crops
+        objective, _ = _objective(settings)
+        crops = objective.settings.crops
     groups = [
         torch.rand(count * batch, 3, side, side, device=DEVICE)
-        for count, side in ((crops.globals, crops.global_size), (crops.locals, crops.local_size))
+        for count, side in ((crops.global_crops, crops.global_size), (crops.local_crops, crops.local_size))
     ]
     half = DEVICE.type == "cuda"
 
     def run() -> None:
         with torch.autocast(DEVICE.type, torch.bfloat16, enabled=half):
-            sums = [training.student.backbone(group).grid.float().mean() for group in groups]
+            sums = [objective.student.backbone(group).grid.float().mean() for group in groups]
         sum(sums).backward()
-        training.optimiser.zero_grad()
+        objective.student.zero_grad()
 
     run()
     return {"step": _seconds(lambda: [run() for _ in range(steps)]) / steps, "memory": _peak_memory()}
 
 
-def _settings(folder: Path, batch: int, size: int, steps: int, architecture: str) -> RunSettings:
+def _settings(folder: Path, batch: int, size: int, steps: int, architecture: str) -> NeCoSettings:
     for number in range(4):
         pixels = np.random.default_rng(number).integers(0, 256, (1024, 1024), np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
@@ -163,20 +164,17 @@ def _settings(folder: Path, batch: int, size: int, steps: int, architecture: str
     return replace(settings, steps=steps, crops=replace(settings.crops, global_size=size), optimiser=whole)
 
 
-def _training(settings: RunSettings) -> tuple[PostTraining, Iterator[Batch]]:
-    start = load_start(settings)
-    settings = settings.for_patch(start.spec.patch)
+def _objective(settings: NeCoSettings) -> tuple[NeCo, RunContext]:
+    Path(settings.output).mkdir(exist_ok=True)
+    context = RunContext(launch(settings), Path(settings.output), Console(quiet=True))
+    return NeCo(settings, context), context
+
+
+def _batches(objective: NeCo) -> Iterator[Batch]:
+    settings = objective.settings
     workers = 1 if DEVICE.type == "cpu" else 8
     sampler = StepSampler(settings.batch, 0, settings.steps)
-    batches = iter(tile_loader(_tiles(settings, workers), sampler, workers, pinned=DEVICE.type == "cuda"))
-    return PostTraining(settings, start, launch(settings)), batches
-
-
-def _tiles(settings: RunSettings, workers: int) -> Tiles:
-    collection = open_collection(
-        image_files(settings.sources), settings.tiles.image_settings, settings.crops.global_size
-    )
-    return Tiles(collection, settings.crops, settings.augmentation, settings.tiles, True, settings.seed, workers)
+    return load_batches(objective.dataset(workers), sampler, workers, pinned=DEVICE.type == "cuda")
 
 
 def _measured(run: Callable[[], torch.Tensor]) -> dict[str, float]:

@@ -9,6 +9,7 @@ go on after an interruption. Flags after -- go to the training (--steps 4000).
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +61,9 @@ def trained(fold: list[str], number: int, arguments: argparse.Namespace) -> Path
         command = [sys.executable, "-m", "training.episodes", "--config", str(config), "--resume", "true"]
         command += ["--labels", str(arguments.labels), "--textures", str(arguments.textures)]
         command += ["--output", str(folder), "--name", f"micro-without-{fold[0]}", *arguments.flags]
-        subprocess.run(command, check=True)
+        # Networks of the experiment are listed nowhere else, so that it can be repeated with another --output.
+        environment = {**os.environ, "PATCHFIELD_WEIGHTS": str(arguments.output / "weights")}
+        subprocess.run(command, check=True, env=environment)
     return network
 
 

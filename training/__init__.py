@@ -1,15 +1,14 @@
-"""Post-training of backbones on unlabelled micrographs, and its honest measurement.
+"""Post-training of backbones on unlabelled micrographs, and training of small ones on labels.
 
 Imports patchfield; patchfield imports nothing from here, the app starts ``python -m training.neco`` as a process.
 """
 
 import sys
-from importlib.util import find_spec
 
-NEEDED = ("lightning_fabric", "jsonargparse", "yaml", "torchvision", "tensorboard", "matplotlib")
+from patchfield.runs.extra import INSTALL, missing
 
-if missing := [name for name in NEEDED if find_spec(name) is None]:
-    sentence = f"training needs {', '.join(missing)}: install them with `pip install 'napari-patchfield[training]'`."
+if absent := missing():
+    sentence = f"training needs {', '.join(absent)}: install with `{INSTALL}`."
     # While `python -m training.neco` looks for its module, this is its first argument: a user reads a sentence.
     if sys.argv[:1] == ["-m"]:
         raise SystemExit(sentence)

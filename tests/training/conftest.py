@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from patchfield.backbones import export_checkpoint, random_vit
-from training.neco.settings import RunSettings, settings_for
+from training.neco.settings import NeCoSettings, settings_for
 
 SIDE = 128
 
@@ -78,7 +78,7 @@ def micrographs(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def settings(micrographs, tiny_vit, tmp_path) -> RunSettings:
+def settings(micrographs, tiny_vit, tmp_path) -> NeCoSettings:
     """A run of six steps that checkpoints every second one."""
     return settings_for(
         images=micrographs,

@@ -11,6 +11,6 @@ import training
 @pytest.mark.parametrize(("first_argument", "kind"), [("-m", SystemExit), ("script.py", ImportError)])
 def test_missing_packages_are_named_in_a_sentence(first_argument, kind, monkeypatch):
     monkeypatch.setattr(sys, "argv", [first_argument])
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(kind, match=r"training needs lightning_fabric.*pip install"):
+    monkeypatch.setattr("patchfield.runs.extra.find_spec", lambda name: None)
+    with pytest.raises(kind, match=r"training needs lightning-fabric.*pip install"):
         importlib.reload(training)

@@ -1,10 +1,13 @@
 """What light and detector do to an image: changes of pixel values that leave the structure alone."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torchvision.transforms.v2 import functional
+
+from training.errors import require
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,20 @@ class AugmentSettings:
     noise_probability: float = 0.5
     noise: float = 0.04
     invert_probability: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("jitter", "grey", "blur", "noise", "invert"):
+            require(
+                0 <= getattr(self, f"{name}_probability") <= 1,
+                f"augmentation.{name}_probability must lie between 0 and 1",
+            )
+        for name in ("brightness", "contrast", "saturation"):
+            require(0 <= getattr(self, name) <= 1, f"augmentation.{name} must lie between 0 and 1")
+        require(0 <= self.hue <= 0.5, "augmentation.hue must lie between 0 and 0.5")
+        require(0 <= self.gamma < math.inf, "augmentation.gamma must be at least 0")
+        require(0 <= self.noise < math.inf, "augmentation.noise must be at least 0")
+        low, high = self.blur_sigma
+        require(0 < low <= high < math.inf, "augmentation.blur_sigma must be two positive numbers, the smaller first")
 
 
 def augment(crop: torch.Tensor, generator: np.random.Generator, settings: AugmentSettings) -> torch.Tensor:

@@ -1,22 +1,34 @@
 """The images of a run: found in folders, opened once to learn what they are, read again while training."""
 
 import json
-from collections import OrderedDict
+import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from hashlib import sha256
-from mmap import mmap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from patchfield.atomic import atomic_path
 from patchfield.errors import ImageError
-from patchfield.images import IMAGE_SUFFIXES, ImageSettings, Micrograph, ModelImage, model_image, read_image
+from patchfield.images import (
+    IMAGE_SUFFIXES,
+    ImageSettings,
+    Micrograph,
+    ModelImage,
+    model_image,
+    plane_indices,
+    read_image,
+)
+from patchfield.runs.folder import read_json
 
-LABEL_PREFIXES = ("mask_", "strokes_", "scribble_", "object_")
-LABEL_FOLDERS = frozenset({"masks", "strokes", "labels"})
-"""Labels that lie beside images are not trained on as if they were images."""
+_ROLES = "masks?|labels?|strokes?|scribbles?|annotations?|segmentations?|ground[ _-]?truth|gt"
+_LABEL_FOLDER = re.compile(rf"(.*[ _-])?({_ROLES})([ _-](train|training|test|testing|val|validation))?", re.IGNORECASE)
+_LABEL_FILE = re.compile(rf"({_ROLES}|object)[ _-].*|.*[ _-]({_ROLES}|probability|pca)", re.IGNORECASE)
+"""Labels and results that lie beside images are not trained on as if they were images."""
 
 _LATTICE = 512
 """Rows and columns, at most, that the variation of an image is measured on."""
@@ -59,15 +71,35 @@ class Collection:
         return sha256(repr(self.planes).encode()).hexdigest()[:16]
 
 
-def image_files(sources: Path | Iterable[Path], excluded: Iterable[Path] = ()) -> list[Path]:
-    """All image files of folders (and folders in them), sorted, without labels beside them.
+def is_label(path: Path, source: Path) -> bool:
+    """Whether a file is called like labels or a result: itself, or a folder between the source and it.
+
+    Examples
+    --------
+    >>> root = Path("steel")
+    >>> [is_label(root / name, root) for name in ("mask_1.png", "1_segmentation.tif", "train_masks/old/1.png")]
+    [True, True, True]
+    >>> [is_label(root / name, root) for name in ("image_1.png", "labelled.tif", "scribbles_steel/1.png")]
+    [False, False, False]
+    """
+    folders = path.relative_to(source).parent.parts
+    return bool(_LABEL_FILE.fullmatch(path.stem)) or any(_LABEL_FOLDER.fullmatch(folder) for folder in folders)
+
+
+def find_images(sources: Path | Iterable[Path], excluded: Iterable[Path] = ()) -> tuple[list[Path], list[Path]]:
+    """All image files of folders (and folders in them), and the labels that lie beside them; both sorted.
 
     Parameters
     ----------
     sources : Path or iterable of Path
-        Folders and single files.
+        Folders and single files; a file that is given is an image, whatever it is called.
     excluded : iterable of Path
         Files that must not be trained on, such as labelled images held out for testing.
+
+    Returns
+    -------
+    images, labels : list of Path
+        Every file once, however it is spelled.
 
     Raises
     ------
@@ -75,16 +107,71 @@ def image_files(sources: Path | Iterable[Path], excluded: Iterable[Path] = ()) -
         When a source does not exist or nothing is found.
     """
     sources = [Path(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
-    found: set[Path] = set()
+    images: dict[Path, Path] = {}
+    labels: dict[Path, Path] = {}
     for source in sources:
         if not source.exists():
             raise ImageError(f"{source} does not exist: give a folder of images.")
-        found.update([source] if source.is_file() else filter(_is_image, source.rglob("*")))
-    found -= {path for path in found if path.resolve() in {Path(other).resolve() for other in excluded}}
-    if not found:
-        places = ", ".join(str(source) for source in sources) or "no folder"
-        raise ImageError(f"no images in {places}: give a folder with TIFF, PNG or JPEG files.")
-    return sorted(found)
+        for path in sorted([source] if source.is_file() else filter(_is_image, source.rglob("*"))):
+            found = labels if source.is_dir() and is_label(path, source) else images
+            found.setdefault(path.resolve(), path)
+    for path in excluded:
+        images.pop(Path(path).resolve(), None)
+    if not images:
+        where = ", ".join(str(source) for source in sources) or "no folder"
+        beside = f" but {len(labels)} of masks or labels" if labels else ""
+        raise ImageError(f"no images in {where}{beside}: give a folder with TIFF, PNG or JPEG files.")
+    return sorted(images.values()), sorted(labels.values())
+
+
+def image_files(sources: Path | Iterable[Path], excluded: Iterable[Path] = ()) -> list[Path]:
+    """The images of :func:`find_images`, without the labels beside them."""
+    return find_images(sources, excluded)[0]
+
+
+def open_image(path: str | Path, settings: ImageSettings) -> Micrograph:
+    """Read an image file with the meaning of its axes that the settings give.
+
+    Raises
+    ------
+    ImageError
+        When it cannot be read.
+    """
+    return read_image(path, axes=settings.axes)
+
+
+def open_images(
+    sources: Path | Iterable[Path],
+    excluded: Iterable[Path],
+    settings: ImageSettings,
+    least_side: int,
+    index: Path,
+    console: Console | None,
+) -> Collection:
+    """Find and open the images of a run, and say on a console what was found and what was left out.
+
+    Parameters
+    ----------
+    console : rich.console.Console or None
+        None says nothing.
+
+    Raises
+    ------
+    ImageError
+        When nothing can be trained on.
+    """
+    files, labels = find_images(sources, excluded)
+    if console is None:
+        return open_collection(files, settings, least_side, index)
+    shown = track(files, "opening images", console=console, transient=True, disable=not console.is_terminal)
+    collection = open_collection(shown, settings, least_side, index)
+    console.print(f"{len(collection.planes)} image(s) from {len(files)} file(s)", highlight=False)
+    if labels:
+        console.print(f"Left aside: {len(labels)} file(s) of masks, labels or results", highlight=False)
+    if collection.left_out:
+        others = f" (and {len(collection.left_out) - 1} more, see {index})" if len(collection.left_out) > 1 else ""
+        console.print(f"Left out: {collection.left_out[0]}{others}", highlight=False, soft_wrap=True)
+    return collection
 
 
 def open_collection(
@@ -105,60 +192,32 @@ def open_collection(
         When no plane is left; the sentence says why.
     """
     known = _read_index(index, settings)
-    entries: dict[str, dict] = {}
+    entries: dict[str, dict[str, Any]] = {}
     for path in files:
         state = path.stat()
         entry = known.get(str(path))
         if entry is None or entry["changed"] != [state.st_size, state.st_mtime_ns]:
-            entry = {"changed": [state.st_size, state.st_mtime_ns], **_described(path, settings)}
+            entry = {"changed": [state.st_size, state.st_mtime_ns], **_measured(path, settings)}
         entries[str(path)] = entry
     if index is not None:
         with atomic_path(index) as temporary:
-            temporary.write_text(json.dumps({"settings": settings.to_json(), "files": entries}, indent=1))
+            temporary.write_text(
+                json.dumps({"settings": settings.to_json(), "files": entries}, indent=1), encoding="utf-8"
+            )
     return _kept(entries, settings, least_side)
 
 
-class ImageCache:
-    """Decoded image files, the most recently used ones, up to a number of bytes; memory maps weigh nothing."""
-
-    def __init__(self, settings: ImageSettings, capacity: int) -> None:
-        self._settings = settings
-        self._capacity = capacity
-        self._images: OrderedDict[str, Micrograph] = OrderedDict()
-        self._bytes = 0
-
-    def image(self, plane: Plane) -> ModelImage:
-        """The plane as a model sees it, in the contrast found when the collection was opened."""
-        pixels = self._file(plane.path).at(plane.plane).pixels
-        channels = tuple(range(len(plane.limits))) if self._settings.channels is None else self._settings.channels
-        return ModelImage(pixels, channels, plane.limits, self._settings)
-
-    def _file(self, path: str) -> Micrograph:
-        if path in self._images:
-            self._images.move_to_end(path)
-            return self._images[path]
-        micrograph = read_image(path)
-        self._images[path] = micrograph
-        self._bytes += _weight(micrograph)
-        while self._bytes > self._capacity and len(self._images) > 1:
-            self._bytes -= _weight(self._images.popitem(last=False)[1])
-        return micrograph
-
-
 def _is_image(path: Path) -> bool:
-    is_label = path.name.lower().startswith(LABEL_PREFIXES) or path.parent.name.lower() in LABEL_FOLDERS
-    hidden = path.name.startswith(".")
-    return path.suffix.lower() in IMAGE_SUFFIXES and not is_label and not hidden and path.is_file()
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def _described(path: Path, settings: ImageSettings) -> dict:
+def _measured(path: Path, settings: ImageSettings) -> dict[str, Any]:
     """What the index says about a file: its planes, or why it cannot be used."""
     try:
-        micrograph = read_image(path)
-        seen = model_image(micrograph, settings, micrograph.index)
+        micrograph = open_image(path, settings)
         planes = []
-        for number in range(micrograph.planes):
-            image = replace(seen, pixels=micrograph.at(number).pixels)
+        for number, index in enumerate(plane_indices(micrograph)):
+            image = model_image(micrograph, settings, index)
             planes.append(Plane(str(path), number, *image.shape, image.limits, _deviation(image)))
     except ImageError as error:
         return {"problem": str(error), "planes": []}
@@ -172,10 +231,11 @@ def _deviation(image: ModelImage) -> float:
     return float(image.crop(rows, columns).std())
 
 
-def _kept(entries: dict[str, dict], settings: ImageSettings, least_side: int) -> Collection:
-    planes, left_out = [], []
+def _kept(entries: dict[str, dict[str, Any]], settings: ImageSettings, least_side: int) -> Collection:
+    planes: list[Plane] = []
+    left_out = []
     for path, entry in entries.items():
-        found = [Plane(**{**plane, "limits": tuple(map(tuple, plane["limits"]))}) for plane in entry["planes"]]
+        found = _planes(entry)
         usable = [plane for plane in found if min(plane.height, plane.width) >= least_side and plane.deviation > 0]
         planes.extend(usable)
         if entry["problem"]:
@@ -193,16 +253,20 @@ def _kept(entries: dict[str, dict], settings: ImageSettings, least_side: int) ->
     return Collection(tuple(planes), tuple(left_out), settings)
 
 
-def _read_index(index: Path | None, settings: ImageSettings) -> dict[str, dict]:
-    if index is None or not index.exists():
+def _planes(entry: dict[str, Any]) -> list[Plane]:
+    return [Plane(**{**plane, "limits": tuple(map(tuple, plane["limits"]))}) for plane in entry["planes"]]
+
+
+def _read_index(index: Path | None, settings: ImageSettings) -> dict[str, dict[str, Any]]:
+    """What was found out earlier, by file; nothing where the index is damaged or of other settings."""
+    read = None if index is None else read_json(index)
+    try:
+        if read is None or ImageSettings.from_json(read["settings"]) != settings:
+            return {}
+        for entry in read["files"].values():
+            _planes(entry)
+            _ = entry["changed"], entry["problem"]
+    except (KeyError, TypeError, AttributeError, ImageError):
         return {}
-    written = json.loads(index.read_text())
-    return written["files"] if written["settings"] == settings.to_json() else {}
-
-
-def _weight(micrograph: Micrograph) -> int:
-    """Bytes that keeping a decoded file costs."""
-    owner = micrograph.stack
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    return 0 if isinstance(owner, mmap) else int(micrograph.stack.nbytes)
+    files: dict[str, dict[str, Any]] = read["files"]
+    return files

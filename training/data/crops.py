@@ -5,6 +5,7 @@ i to i + 1. Global crops come first, then local ones; a *pair* (g, v) is a globa
 another crop v seen by the student.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resized_crop
 
-LEAST_OVERLAP = 0.01
+from training.errors import require
+
+MIN_OVERLAP = 0.01
 """Share of the window that every crop has in common with every global crop."""
-LEAST_GLOBAL_OVERLAP = 0.02
+MIN_GLOBAL_OVERLAP = 0.02
 """The same between global crops: local crops must find room in what they share."""
 TRIES = 20
 
@@ -26,13 +29,13 @@ class CropSettings:
 
     Attributes
     ----------
-    globals : int
+    global_crops : int
         Number of global crops; the teacher sees these, the student sees all crops.
     global_size : int
         Side of a global crop in pixels after resampling, a multiple of the backbone's patch.
     global_scale : (float, float)
         Share of the window's area that a global crop covers, drawn uniformly.
-    locals : int
+    local_crops : int
         Number of local crops, seen by the student alone.
     local_size : int
         Side of a local crop in pixels after resampling, a multiple of the backbone's patch.
@@ -46,30 +49,42 @@ class CropSettings:
         Turn the whole window by a random multiple of 90 degrees before cropping.
     """
 
-    globals: int = 2
+    global_crops: int = 2
     global_size: int = 224
     global_scale: tuple[float, float] = (0.4, 1.0)
-    locals: int = 4
+    local_crops: int = 4
     local_size: int = 98
     local_scale: tuple[float, float] = (0.1, 0.4)
     aspect: tuple[float, float] = (0.9, 1.1)
     flips: bool = True
     quarter_turns: bool = True
 
+    def __post_init__(self) -> None:
+        require(
+            self.global_crops >= 1 and self.local_crops >= 0 and self.count >= 2,
+            "crops.global_crops must be at least 1, and there must be two crops",
+        )
+        require(min(self.sizes) >= 1, "crops.global_size and crops.local_size must be at least 1")
+        for name in ("global_scale", "local_scale"):
+            low, high = getattr(self, name)
+            require(0 < low <= high <= 1, f"crops.{name} must be two shares of the window, the smaller first")
+        low, high = self.aspect
+        require(0 < low <= high < math.inf, "crops.aspect must be two positive numbers, the smaller first")
+
     @property
     def count(self) -> int:
         """Crops of a window, global and local."""
-        return self.globals + self.locals
+        return self.global_crops + self.local_crops
 
     @property
     def sizes(self) -> list[int]:
         """Side of each crop in pixels after resampling."""
-        return [self.global_size] * self.globals + [self.local_size] * self.locals
+        return [self.global_size] * self.global_crops + [self.local_size] * self.local_crops
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
         """The pairs (global crop of the teacher, other crop of the student)."""
-        return [(g, v) for g in range(self.globals) for v in range(self.count) if v != g]
+        return [(g, v) for g in range(self.global_crops) for v in range(self.count) if v != g]
 
 
 def draw_boxes(generator: np.random.Generator, height: int, width: int, settings: CropSettings) -> NDArray[np.int64]:
@@ -85,13 +100,13 @@ def draw_boxes(generator: np.random.Generator, height: int, width: int, settings
     """
     boxes: list[NDArray[np.int64]] = []
     for index in range(settings.count):
-        is_global = index < settings.globals
+        is_global = index < settings.global_crops
         scale = settings.global_scale if is_global else settings.local_scale
-        least = (LEAST_GLOBAL_OVERLAP if is_global else LEAST_OVERLAP) * height * width
-        anchors = boxes[: settings.globals]
+        smallest = (MIN_GLOBAL_OVERLAP if is_global else MIN_OVERLAP) * height * width
+        anchors = boxes[: settings.global_crops]
         for _ in range(TRIES):
             box = _draw_box(generator, height, width, scale, settings.aspect)
-            if all(area(intersection(box, anchor)) > least for anchor in anchors):
+            if all(area(intersection(box, anchor)) > smallest for anchor in anchors):
                 break
         else:
             shared = np.array([0, 0, width, height])
@@ -147,7 +162,8 @@ def shared_boxes(boxes: torch.Tensor, settings: CropSettings) -> tuple[torch.Ten
     low = torch.maximum(boxes[:, first, :2], boxes[:, second, :2])
     high = torch.minimum(boxes[:, first, 2:], boxes[:, second, 2:])
     region = torch.stack([low, torch.maximum(high, low)], dim=2)
-    return tuple(_in_frame(region, boxes[:, crops], sizes[crops]) for crops in (first, second))  # type: ignore[return-value]
+    in_global, in_crop = (_in_frame(region, boxes[:, crops], sizes[crops]) for crops in (first, second))
+    return in_global, in_crop
 
 
 def _in_frame(region: torch.Tensor, frame: torch.Tensor, size: torch.Tensor) -> torch.Tensor:

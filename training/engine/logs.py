@@ -1,27 +1,27 @@
-"""What a run tells: numbers as JSON lines and TensorBoard events, its state in one small file, progress on screen."""
+"""What a run reports: numbers as JSON lines and TensorBoard events, its state in one small file, progress on screen."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
 from patchfield.atomic import atomic_path
+from patchfield.runs.folder import METRICS, RunProgress, write_status
 
-METRICS = "metrics.jsonl"
-STATUS = "status.json"
-
-State = Literal["starting", "training", "evaluating", "finished", "stopped", "failed"]
+_SHOWN = ("loss", "divergence", "accuracy", "accuracy_other")
+"""Measures that a line on the screen has, where a run has them."""
 
 
 class RunLog:
     """The logs of one run, in its output folder. A context manager.
 
-    ``metrics.jsonl`` has one object per logged step; ``status.json`` always tells the latest, see
-    :func:`write_status`.
+    ``metrics.jsonl`` has one object per logged step; ``status.json`` always says the latest, see
+    :func:`patchfield.runs.folder.write_status`.
 
     Parameters
     ----------
@@ -33,6 +33,11 @@ class RunLog:
     console : rich.console.Console, optional
     title : str
         What the progress bar is called.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written to.
     """
 
     def __init__(
@@ -41,9 +46,10 @@ class RunLog:
         steps: int,
         first_step: int = 0,
         console: Console | None = None,
-        title: str = "post-training",
+        title: str = "training",
     ) -> None:
-        self._folder, self._steps = folder, steps
+        self._folder = folder
+        self._steps = steps
         self._console = console or Console(stderr=True)
         _keep_until(folder / METRICS, first_step)
         self._lines = (folder / METRICS).open("a", encoding="utf-8")
@@ -59,6 +65,7 @@ class RunLog:
             disable=not self._console.is_terminal,
         )
         self._task = self._progress.add_task(title, total=steps, completed=first_step, measures="")
+        write_status(folder, "training", progress=RunProgress(first_step, steps))
 
     def __enter__(self) -> "RunLog":
         self._progress.start()
@@ -71,20 +78,25 @@ class RunLog:
         self._events.close()
         self._lines.close()
 
-    def step(self, step: int, measured: dict[str, float], seconds_left: float | None) -> None:
-        """Log the numbers after `step` steps."""
-        timing: dict[str, Any] = {} if seconds_left is None else {"seconds_left": round(seconds_left, 1)}
-        line = {"step": step, **measured, **timing}
+    def step(self, step: int, measured: Mapping[str, float], seconds_left: float | None) -> None:
+        """Log the numbers after `step` steps.
+
+        Raises
+        ------
+        OSError
+            When the folder cannot be written to.
+        """
+        seconds_left = None if seconds_left is None else round(seconds_left, 1)
+        line: dict[str, Any] = {"step": step, **measured}
+        if seconds_left is not None:
+            line["seconds_left"] = seconds_left
         self._lines.write(json.dumps(line) + "\n")
         self._lines.flush()
         for name, value in measured.items():
             self._events.add_scalar(name, value, step)
-        write_status(self._folder, "training", steps=self._steps, step=step, loss=measured.get("loss"), **timing)
-        shown = "  ".join(
-            f"{name} {measured[name]:.3f}"
-            for name in ("loss", "divergence", "accuracy", "accuracy_other")
-            if name in measured
-        )
+        progress = RunProgress(step, self._steps, measured.get("loss"), seconds_left)
+        write_status(self._folder, "training", progress=progress)
+        shown = "  ".join(f"{name} {measured[name]:.3f}" for name in _SHOWN if name in measured)
         self._progress.update(self._task, completed=step, measures=shown)
         if seconds_left is not None and not self._console.is_terminal:
             left = f"{seconds_left / 60:.1f} min left"
@@ -95,26 +107,17 @@ class RunLog:
         self._progress.update(self._task, completed=step)
 
 
-def write_status(folder: Path, state: State, message: str = "", **facts: Any) -> None:
-    """Replace the status file of a run, for programs that watch it.
-
-    It holds ``state``, ``message`` (empty, or one sentence) and, while and after training, ``step``, ``steps``,
-    ``loss`` and ``seconds_left``.
-    """
-    with atomic_path(folder / STATUS) as temporary:
-        temporary.write_text(json.dumps({"state": state, "message": message, **facts}))
-
-
 def _keep_until(path: Path, step: int) -> None:
-    """Drop the lines of steps that will be run again, and a last line that was cut short."""
+    """Drop the lines of steps that will be run again, and lines that are damaged or were cut short."""
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
+            read = json.loads(line)
         except json.JSONDecodeError:
             continue
+        if isinstance(read, dict) and isinstance(read.get("step"), int) and read["step"] <= step:
+            kept.append(line + "\n")
     with atomic_path(path) as temporary:
         temporary.write_text("".join(kept), encoding="utf-8")

@@ -1,36 +1,30 @@
-"""A whole run: images in, post-trained backbones out; resumable, on one device or many."""
+"""A whole run: the only loop. Settings and an objective in, trained backbones out; resumable, on one device or many."""
 
 import json
-import os
+import secrets
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic
 
 import torch
-from lightning_fabric import Fabric
 from rich.console import Console
-from rich.progress import track
 
 import patchfield
 from patchfield.atomic import atomic_path
-from patchfield.evaluate.micrographs import labelled_sets
-from training.data.collection import Collection, image_files, open_collection
-from training.data.windows import Batch, StepSampler, Tiles, tile_loader
-from training.engine.checkpoint import FILE, read_checkpoint, write_checkpoint
-from training.engine.export import check_name, export
+from patchfield.errors import PatchfieldError
+from patchfield.runs.folder import CHECKPOINT, DESCRIPTION, hold, read_json
+from training.data.sampler import StepSampler, load_batches
+from training.engine.checkpoint import read_checkpoint, write_checkpoint
+from training.engine.export import check_finite, check_room, check_target, export
+from training.engine.launch import RunContext, is_first_process, launch, worker_count
 from training.engine.logs import RunLog
+from training.engine.objective import BatchT, Monitor, Objective, SettingsT
 from training.engine.signals import stop_signals
+from training.engine.step import StepOutcome, Stepper, explained_memory_errors
 from training.errors import TrainingError
-from training.monitor.features import FeatureMonitor
-from training.neco.objective import PostTraining, StepResult, one_sentence_when_memory_is_full
-from training.neco.settings import RunSettings
-from training.networks.student_teacher import Start, load_start
-
-RUN = "run.json"
-_INDEX = "images.json"
-_MOST_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,8 @@ class Outcome:
     Attributes
     ----------
     exported : tuple of Path
-        Teacher and student; empty when the run was stopped before it was done, and in all processes but the first.
+        The trained networks, the one to use first; empty when the run was stopped before it was done, and in all
+        processes but the first.
     message : str
         Empty, or one sentence about what ended the run early.
     """
@@ -49,10 +44,17 @@ class Outcome:
     message: str = ""
 
 
-def train(settings: RunSettings, console: Console | None = None) -> Outcome:
-    """Run the post-training that the settings describe.
+def train(kind: type[Objective[SettingsT, BatchT]], settings: SettingsT, console: Console | None = None) -> Outcome:
+    """Train what the settings describe.
 
     Under ``torchrun`` every process calls this with the same settings.
+
+    Parameters
+    ----------
+    kind : type of Objective
+    settings : RunSettings
+        Of that objective.
+    console : rich.console.Console, optional
 
     Returns
     -------
@@ -61,79 +63,67 @@ def train(settings: RunSettings, console: Console | None = None) -> Outcome:
     Raises
     ------
     PatchfieldError
-        When images, backbone or settings cannot be used, with one sentence that says what to do.
-
-    Examples
-    --------
-    >>> from training.neco.settings import settings_for
-    >>> train(settings_for(images="micrographs", init="dinov2-small", output="adapted"))      # doctest: +SKIP
+        When images, networks, folders or settings cannot be used, with one sentence that says what to do.
     """
     console = console or Console(stderr=True)
-    check_name(settings.model_name)
-    output = Path(settings.output)
-    if (output / FILE).exists() and not settings.resume:
-        raise TrainingError(f"{output} already holds a run: add --resume true, or choose another --output.")
-    fabric = launch(settings)
-    start = load_start(settings)
-    settings = settings.for_patch(start.spec.patch)
-    with fabric.rank_zero_first():
-        collection = _open_images(settings, console, fabric.is_global_zero)
-    training = PostTraining(settings, start, fabric)
-    resumed = read_checkpoint(output, settings) if settings.resume else None
+    folder = Path(settings.output)
+    with held(folder), _explained_write_errors(folder):
+        return _train(kind, settings, console, folder)
+
+
+def held(folder: Path) -> AbstractContextManager[None]:
+    """Hold the folder of a run in the first process, which writes for all.
+
+    Raises
+    ------
+    RunError
+        When another run is at work in it.
+    """
+    return hold(folder) if is_first_process() else nullcontext()
+
+
+def _train(kind: type[Objective[SettingsT, BatchT]], settings: SettingsT, console: Console, folder: Path) -> Outcome:
+    if (folder / CHECKPOINT).exists() and not settings.resume:
+        raise TrainingError(f"{folder} already holds a run: add --resume true, or choose another --output.")
+    earlier = _read_description(folder) if settings.resume else {}
+    run = str(earlier.get("run") or secrets.token_hex(8))
+    if is_first_process():
+        check_target(settings, run)
+    context = RunContext(launch(settings, kind.bfloat16_on_cpu), folder, console)
+    with explained_memory_errors(lambda: " before the first step: use a smaller network, or another device."):
+        objective = kind(settings, context)
+        stepper = Stepper(objective, context)
+    settings = objective.settings
     first_step = 0
-    if resumed is not None:
-        first_step, state = resumed
-        training.load_state_dict(state)
-    if fabric.is_global_zero:
-        _describe_run(settings, start, collection, fabric)
-    fabric.barrier()
-    done, message = _Loop(settings, training, collection, fabric, console).run(first_step)
-    fabric.barrier()
-    if not fabric.is_global_zero or done is None:
+    if settings.resume and (checkpoint := read_checkpoint(folder, settings)) is not None:
+        first_step, state = checkpoint
+        _check_inputs(objective, earlier, folder)
+        stepper.load_state_dict(state)
+    for network in objective.networks():
+        check_finite(network)
+    if context.is_first:
+        check_room(folder, stepper, objective.networks(), is_resumed=first_step > 0)
+        _describe_run(objective, context, run)
+    context.fabric.barrier()
+    done, message = _Loop(stepper, context).run(first_step)
+    context.fabric.barrier()
+    if not context.is_first or done is None:
         return Outcome((), message)
-    return Outcome(tuple(export(settings, training.student, training.teacher, done)), message)
+    written, note = export(objective, done, run)
+    return Outcome(tuple(written), " ".join(filter(None, (message, note))))
 
 
-def launch(settings: RunSettings) -> Fabric:
-    """Fabric on the devices of this process, and of the others when started by torchrun."""
-    local, processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), int(os.environ.get("WORLD_SIZE", 1))
-    if settings.batch % processes:
-        raise TrainingError(
-            f"{settings.batch} images per step cannot be shared by {processes} processes: make --batch a multiple."
-        )
-    accelerator = settings.device
-    if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("there is no CUDA device: use --device cpu, or check the driver.")
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=local,
-        num_nodes=processes // local,
-        strategy="ddp" if processes > 1 else "auto",
-        precision="bf16-mixed" if _uses_bfloat16(settings, accelerator) else "32-true",
-    )
-    fabric.launch()
-    return fabric
-
-
-class _Loop:
+class _Loop(Generic[BatchT]):
     """Steps, logs, measurements and checkpoints, until the last step, a signal or a collapse."""
 
-    def __init__(
-        self,
-        settings: RunSettings,
-        training: PostTraining,
-        collection: Collection,
-        fabric: Fabric,
-        console: Console,
-    ) -> None:
-        self._settings, self._training, self._fabric, self._console = settings, training, fabric, console
-        self._collection = collection
-        self._output = Path(settings.output)
-        self._monitor = None
-        if fabric.is_global_zero:
-            self._monitor = FeatureMonitor(settings, training.start, collection, fabric.device)
+    def __init__(self, stepper: Stepper[BatchT], context: RunContext) -> None:
+        self._stepper = stepper
+        self._objective = stepper.objective
+        self._settings = stepper.objective.settings
+        self._context = context
+        self._sharing = context.sharing
+        self._monitor: Monitor | None = stepper.objective.monitor() if context.is_first else None
+        self._recent: list[dict[str, float]] = []
 
     def run(self, first_step: int) -> tuple[int | None, str]:
         """Train.
@@ -145,122 +135,134 @@ class _Loop:
         message : str
             What ended the run early.
         """
+        settings = self._settings
         log = None
-        if self._fabric.is_global_zero:
-            log = RunLog(self._output, self._settings.steps, first_step, self._console)
+        if self._context.is_first:
+            title = self._objective.title
+            log = RunLog(self._context.folder, settings.steps, first_step, self._context.console, title)
         with stop_signals() as stop, log or nullcontext():
-            if self._monitor is not None and log is not None and first_step == 0:
-                log.step(0, self._monitor.initial.named(), seconds_left=None)
+            if log is not None and self._monitor is not None and first_step == 0:
+                log.step(0, self._monitor.initial.measures, seconds_left=None)
             began = time.monotonic()
             for step, batch in enumerate(self._batches(first_step), start=first_step):
-                with one_sentence_when_memory_is_full(self._settings):
-                    result = self._training.step(batch, step)
+                outcome = self._stepper.step(batch, step)
                 done = step + 1
                 pace = (time.monotonic() - began) / (done - first_step)
-                healthy = log is None or self._log(log, result, step, pace)
-                if self._any(not healthy):
+                healthy = log is None or self._log(log, outcome, done, pace)
+                if self._sharing.any(not healthy):
                     return self._go_back(done)
-                stopped = self._any(bool(stop)) and done < self._settings.steps
-                if stopped or done % self._settings.checkpoint_every == 0 or done == self._settings.steps:
+                stopped = self._sharing.any(bool(stop)) and done < settings.steps
+                if stopped or done % settings.checkpoint_every == 0 or done == settings.steps:
                     self._checkpoint(done)
                 if stopped:
-                    return None, f"stopped after step {done} of {self._settings.steps}: add --resume true to go on."
-        return self._settings.steps, ""
+                    return None, f"stopped after step {done} of {settings.steps}: add --resume true to go on."
+        return settings.steps, ""
 
-    def _log(self, log: RunLog, result: StepResult, step: int, pace: float) -> bool:
-        """Log what is due after a step that took `pace` seconds; whether the features are still healthy."""
-        settings, done = self._settings, step + 1
+    def _log(self, log: RunLog, outcome: StepOutcome, done: int, pace: float) -> bool:
+        """Log what is due after steps that took `pace` seconds each; whether the network is still healthy."""
+        settings = self._settings
+        self._recent.append({name: value.item() for name, value in outcome.result.averaged.items()})
         is_last = done == settings.steps
-        features = None
-        if self._monitor is not None and (done % settings.monitor_every == 0 or is_last):
-            features = self._monitor.measure(self._training.student.backbone)
-        if done % settings.log_every and features is None:
+        health = None
+        if self._monitor is not None and (done % self._monitor.every == 0 or is_last):
+            health = self._monitor.measure()
+        if done % settings.log_every and not is_last and health is None:
             log.advance(done)
             return True
-        measured = {**self._training.measures(result, step), "images_per_second": settings.batch / pace}
-        if features is not None:
-            measured |= features.named()
+        measured = {"loss": outcome.loss.item(), **outcome.result.sampled(), **_means(self._recent)}
+        measured |= self._stepper.rates()
+        measured[f"{self._objective.samples}_per_second"] = settings.batch / pace
+        if outcome.gradient_norm is not None:
+            measured["gradient_norm"] = float(outcome.gradient_norm)
+        if health is not None:
+            measured |= health.measures
+        self._recent = []
         log.step(done, measured, seconds_left=(settings.steps - done) * pace)
-        return features is None or self._monitor is None or not self._monitor.has_collapsed(features)
+        return health is None or not health.has_collapsed
 
     def _go_back(self, done: int) -> tuple[int, str]:
-        """Take the last checkpoint up again, which was written while the features were healthy."""
-        last = read_checkpoint(self._output, self._settings)
+        """Take the last checkpoint up again, which was written while the network was healthy."""
+        last = read_checkpoint(self._context.folder, self._settings)
         if last is None:
             raise TrainingError(
-                f"the features collapsed by step {done}, before the first checkpoint: lower optimiser.learning_rate."
+                f"the features collapsed by step {done}, before the first checkpoint: lower "
+                f"{self._objective.rate_option}."
             )
         step, state = last
-        self._training.load_state_dict(state)
+        self._stepper.load_state_dict(state)
         return step, f"the features collapsed by step {done}: what is exported is the state after step {step}."
 
-    def _any(self, flag: bool) -> bool:
-        return self._training.sharing.any(flag)
-
     def _checkpoint(self, done: int) -> None:
-        if self._fabric.is_global_zero:
-            write_checkpoint(self._output, self._settings, done, self._training.state_dict())
-        self._fabric.barrier()
+        if self._context.is_first:
+            write_checkpoint(self._context.folder, self._settings, done, self._stepper.state_dict())
+        self._context.fabric.barrier()
 
-    def _batches(self, first_step: int) -> Iterator[Batch]:
-        settings, fabric = self._settings, self._fabric
-        workers = settings.workers if settings.workers is not None else _spare_cores()
-        tiles = Tiles(
-            self._collection,
-            settings.crops,
-            settings.augmentation,
-            settings.tiles,
-            settings.teacher.clean,
-            settings.seed,
-            workers,
-        )
+    def _batches(self, first_step: int) -> Iterator[BatchT]:
+        settings, fabric = self._settings, self._context.fabric
+        workers = worker_count(settings)
+        dataset = self._objective.dataset(workers)
         sampler = StepSampler(settings.batch, first_step, settings.steps, fabric.global_rank, fabric.world_size)
-        for batch in tile_loader(tiles, sampler, workers, pinned=fabric.device.type == "cuda"):
-            yield Batch(*(tensor.to(fabric.device, non_blocking=True) for tensor in batch))
+        for batch in load_batches(dataset, sampler, workers, pinned=fabric.device.type == "cuda"):
+            yield _on_device(batch, fabric.device)
 
 
-def _open_images(settings: RunSettings, console: Console, speaks: bool) -> Collection:
-    held_out = []
-    if settings.labels is not None:
-        held_out = [labelled.image for each in labelled_sets(settings.labels) for labelled in each.test]
-    files = image_files(settings.sources, held_out)
-    least_side = settings.tiles.least_side or settings.crops.global_size
-    index = Path(settings.output) / _INDEX
-    if not speaks:
-        return open_collection(files, settings.tiles.image_settings, least_side, index)
-    shown = track(files, "opening images", console=console, transient=True, disable=not console.is_terminal)
-    collection = open_collection(shown, settings.tiles.image_settings, least_side, index)
-    console.print(f"{len(collection.planes)} image(s) from {len(files)} file(s)", highlight=False)
-    if collection.left_out:
-        others = f" (and {len(collection.left_out) - 1} more, see {index})" if len(collection.left_out) > 1 else ""
-        console.print(f"Left out: {collection.left_out[0]}{others}", highlight=False, soft_wrap=True)
-    return collection
+def _on_device(batch: BatchT, device: torch.device) -> BatchT:
+    """A named tuple of tensors on another device."""
+    return type(batch)(*(tensor.to(device, non_blocking=True) for tensor in batch))
 
 
-def _describe_run(settings: RunSettings, start: Start, collection: Collection, fabric: Fabric) -> None:
+def _means(lines: list[dict[str, float]]) -> dict[str, float]:
+    return {name: sum(line[name] for line in lines) / len(lines) for name in lines[0]}
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    """What an earlier start wrote about the run; empty where it wrote nothing."""
+    path = folder / DESCRIPTION
+    read = read_json(path)
+    if read is None and path.exists():
+        raise TrainingError(f"{path} cannot be read: remove it, or choose another --output.")
+    return read or {}
+
+
+def _check_inputs(objective: Objective[SettingsT, BatchT], earlier: dict[str, Any], folder: Path) -> None:
+    """Refuse to resume with other images or another initial network than the run began with."""
+    changed = [
+        "another initial network" if name == "init" else f"other {name}"
+        for name, fingerprint in objective.inputs.items()
+        if earlier.get(f"{name}_fingerprint", fingerprint) != fingerprint
+    ]
+    if changed:
+        raise TrainingError(
+            f"the run in {folder} began with {' and '.join(changed)}: put back what it began with, or choose another "
+            "--output."
+        )
+
+
+def _describe_run(objective: Objective[SettingsT, BatchT], context: RunContext, run: str) -> None:
     description = {
-        "settings": settings.to_json(),
-        "settings_fingerprint": settings.fingerprint(),
-        "init_fingerprint": start.fingerprint,
-        "images": len(collection.planes),
-        "images_fingerprint": collection.fingerprint(),
-        "left_out": list(collection.left_out),
+        "run": run,
+        "settings": objective.settings.to_json(),
+        "settings_fingerprint": objective.settings.fingerprint(),
+        **{f"{name}_fingerprint": fingerprint for name, fingerprint in objective.inputs.items()},
+        **objective.facts,
         "versions": {"patchfield": patchfield.__version__, "torch": torch.__version__},
-        "device": str(fabric.device),
-        "processes": fabric.world_size,
+        "device": str(context.fabric.device),
+        "processes": context.fabric.world_size,
     }
-    with atomic_path(Path(settings.output) / RUN) as temporary:
-        temporary.write_text(json.dumps(description, indent=1))
+    with atomic_path(context.folder / DESCRIPTION) as temporary:
+        temporary.write_text(json.dumps(description, indent=1), encoding="utf-8")
 
 
-def _uses_bfloat16(settings: RunSettings, accelerator: str) -> bool:
-    if settings.precision == "auto":
-        return accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return settings.precision == "bf16"
-
-
-def _spare_cores() -> int:
-    """Loading workers of each process: the cores that the processes of this machine leave, at most eight."""
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(_MOST_WORKERS, cores // processes - 1))
+@contextmanager
+def _explained_write_errors(folder: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into one sentence; everything that is read has its own errors."""
+    try:
+        yield
+    except PatchfieldError:
+        raise
+    except OSError as error:
+        where = error.filename or folder
+        raise TrainingError(
+            f"{where} cannot be written ({error.strerror or error}): make room, then go on with --resume true, or "
+            "choose another --output."
+        ) from error

@@ -2,7 +2,7 @@
 
 import math
 
-LEAST_MOMENTUM = 0.99
+MIN_MOMENTUM = 0.99
 
 
 def cosine(start: float, end: float, step: int, steps: int, warmup: int = 0) -> float:
@@ -26,7 +26,7 @@ def momentum_for(steps: int, residual: float = 0.1) -> float:
 
     With the cosine to 1 the momenta of a run multiply to ``exp(-steps (1 - m) / 2)``. The published 0.9995 is
     made for 46 000 steps; after 1 000 steps it would still be 78 % of the initial teacher. Never below
-    `LEAST_MOMENTUM`: a teacher that follows faster and a student that finds it easiest to agree when all patches
+    `MIN_MOMENTUM`: a teacher that follows faster and a student that finds it easiest to agree when all patches
     look alike lead each other there within some tens of steps.
 
     Examples
@@ -34,4 +34,4 @@ def momentum_for(steps: int, residual: float = 0.1) -> float:
     >>> round(momentum_for(1000), 4), round(momentum_for(5000), 4), momentum_for(100)
     (0.9954, 0.9991, 0.99)
     """
-    return max(LEAST_MOMENTUM, 1 - 2 * math.log(1 / residual) / steps)
+    return max(MIN_MOMENTUM, 1 - 2 * math.log(1 / residual) / steps)

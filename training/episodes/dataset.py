@@ -10,8 +10,12 @@ from training.episodes.light import LightSettings, relight
 from training.episodes.scene import Episodes, Mask, Pair, as_classes, as_tensor
 from training.episodes.sources import Source, paintable
 from training.episodes.strokes import StrokeSettings, paint
+from training.errors import TrainingError
 
-_TRIES = 20
+_PAIRS = 20
+_ATTEMPTS = 25
+"""A source is asked for this many pairs with two classes, and then another one is drawn, this many times."""
+
 _ANOTHER = 2**40
 """Added to the number of an episode whose source found no two classes: beyond all numbers of a run."""
 
@@ -43,19 +47,26 @@ class EpisodeDataset(Dataset[Episodes]):
         self._sources = [source for source, _ in sources]
         shares = np.array([share for _, share in sources])
         self._shares = shares / shares.sum()
-        self._side, self._strokes, self._light, self._seed = side, strokes, light, seed
+        self._side = side
+        self._strokes = strokes
+        self._light = light
+        self._seed = seed
 
     def __getitem__(self, index: int) -> Episodes:
-        attempt = index
-        while True:
-            rng = np.random.default_rng([self._seed, attempt])
+        tried: list[str] = []
+        for attempt in range(_ATTEMPTS):
+            rng = np.random.default_rng([self._seed, index + attempt * _ANOTHER])
             source = self._sources[rng.choice(len(self._sources), p=self._shares)]
-            for _ in range(_TRIES):
+            for _ in range(_PAIRS):
                 pair = source.pair(self._side, rng)
                 masks = _chosen_classes(pair.masks, rng)
                 if masks is not None:
                     return self._episode(Pair(pair.images, masks), rng)
-            attempt += _ANOTHER
+            tried.append(source.title)
+        raise TrainingError(
+            f"no crop of {self._side} pixels of {' or '.join(sorted(set(tried)))} shows two classes that could be "
+            "painted: give images with more of them, or a larger --side."
+        )
 
     def _episode(self, pair: Pair, rng: np.random.Generator) -> Episodes:
         images = relight(pair.images, self._light, rng)

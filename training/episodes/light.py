@@ -1,11 +1,13 @@
 """What light, detector and operator change from one image to the next: contrast, colour, blur, noise."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
 from training.episodes.scene import Pixels
+from training.errors import require
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class LightSettings:
     noise: float = 0.08
     grey: float = 0.3
 
+    def __post_init__(self) -> None:
+        for name in ("inversion", "blur", "grey"):
+            require(0 <= getattr(self, name) <= 1, f"light.{name} must lie between 0 and 1")
+        for name in ("gamma", "gain", "offset", "noise"):
+            require(0 <= getattr(self, name) < math.inf, f"light.{name} must be at least 0")
+
 
 def relight(images: tuple[Pixels, Pixels], settings: LightSettings, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
     """Change the pixel values of two images (H, W, 3), which are counted from the median in units of the contrast."""
@@ -48,7 +56,7 @@ def relight(images: tuple[Pixels, Pixels], settings: LightSettings, rng: np.rand
     def changed(image: Pixels) -> Pixels:
         image = image[..., colours] if colours is not None else image.mean(-1, keepdims=True).repeat(3, -1)
         image = -image if inverted else image
-        image = _bent(image, float(np.exp(exponent + rng.normal(0, settings.gamma / 3))))
+        image = _with_gamma(image, float(np.exp(exponent + rng.normal(0, settings.gamma / 3))))
         image = image * np.exp(rng.normal(0, settings.gain)) + rng.normal(0, settings.offset)
         if rng.random() < settings.blur:
             image = ndimage.gaussian_filter(image, (rng.uniform(0.3, 1.0),) * 2 + (0,))
@@ -57,7 +65,7 @@ def relight(images: tuple[Pixels, Pixels], settings: LightSettings, rng: np.rand
     return changed(images[0]), changed(images[1])
 
 
-def _bent(image: Pixels, exponent: float) -> Pixels:
+def _with_gamma(image: Pixels, exponent: float) -> Pixels:
     """A power law on values from half a contrast below the median upwards, that keeps median and contrast in place."""
     lifted = image + 0.5
     return np.sign(lifted) * np.abs(lifted) ** exponent - 0.5**exponent

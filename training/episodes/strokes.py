@@ -1,11 +1,12 @@
 """Strokes as a hurried user paints them: a few short marks inside each class."""
 
+import math
 from dataclasses import dataclass
-from math import pi
 
 import numpy as np
 
 from training.episodes.scene import Mask
+from training.errors import require
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class StrokeSettings:
     most: int = 5
     length: tuple[float, float] = (4.0, 40.0)
     thickness: int = 3
+
+    def __post_init__(self) -> None:
+        low, high = self.length
+        require(self.most >= 1, "strokes.most must be at least 1")
+        require(1 <= low <= high < math.inf, "strokes.length must be two numbers of at least 1, the smaller first")
+        require(self.thickness >= 1, "strokes.thickness must be at least 1")
 
 
 def paint(mask: Mask, settings: StrokeSettings, rng: np.random.Generator) -> Mask:
@@ -50,11 +57,11 @@ def paint(mask: Mask, settings: StrokeSettings, rng: np.random.Generator) -> Mas
 def _mark(
     start: np.ndarray, shape: tuple[int, ...], settings: StrokeSettings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of a bent line that starts at a pixel."""
+    """Pixels of a curved line that starts at a pixel."""
     low, high = np.log(settings.length)
     count = round(float(np.exp(rng.uniform(low, high))))
     bend = rng.normal(0, 1.0) / count
-    angle = rng.uniform(0, 2 * pi) + bend * np.arange(count)
+    angle = rng.uniform(0, 2 * math.pi) + bend * np.arange(count)
     path = start + np.cumsum(np.stack([np.sin(angle), np.cos(angle)], -1), axis=0) * (count > 1)
     brush = np.arange(int(rng.integers(1, settings.thickness + 1)))
     offsets = np.stack(np.meshgrid(brush, brush, indexing="ij"), -1).reshape(-1, 1, 2)

@@ -1,6 +1,5 @@
-"""Measurements of the student's features on a few fixed windows while it trains."""
+"""Measurements of a transformer's features on a few fixed windows while it trains."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,97 +8,104 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor
 
 from patchfield.backbones import Transformer
 from training.data.collection import Collection
-from training.data.windows import Batch, Tiles
+from training.data.windows import CropDataset, SampleSettings
+from training.engine.objective import Health
 from training.monitor.measures import drift, effective_rank, has_collapsed, neighbour_consistency
-from training.neco.settings import RunSettings
-from training.networks.student_teacher import Start
+from training.networks.start import Start
 
 _WINDOWS = 16
 _REFERENCES = 49
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Features of a backbone on the windows.
+class WatchedCrops:
+    """Crops (n, 3, side, side) float32 with values 0 to 1, and the same with changed pixel values."""
 
-    Attributes
-    ----------
-    effective_rank : float
-        Directions that the features use.
-    drift : float
-        Mean cosine to the original features.
-    neighbour_consistency : float
-        Share of patches that keep their nearest reference when pixel values change.
-    position : float
-        R2 of the position of a patch in its crop, read linearly from its features on one half of the windows and
-        scored on the other: 0 cannot be read, 1 dominates.
-    """
+    clean: Tensor
+    changed: Tensor
 
-    effective_rank: float
-    drift: float
-    neighbour_consistency: float
-    position: float
-
-    def named(self) -> dict[str, float]:
-        return {f"features/{name}": value for name, value in vars(self).items()}
+    @classmethod
+    def from_collection(cls, collection: Collection, samples: SampleSettings) -> "WatchedCrops":
+        """One global crop of each of 16 windows, by a seed of their own, neither turned nor mirrored."""
+        crops = replace(samples.crops, local_crops=1, flips=False, quarter_turns=False)
+        dataset = CropDataset(collection, replace(samples, crops=crops, seed=samples.seed + 1, clean_teacher=True))
+        drawn = [dataset[index] for index in range(_WINDOWS)]
+        return cls(
+            torch.stack([sample.teacher_globals[0] for sample in drawn]),
+            torch.stack([sample.student_globals[0] for sample in drawn]),
+        )
 
 
 class FeatureMonitor:
-    """Compare the features of a backbone in training with those it started from.
+    """Compare the features of a transformer in training with those it started from.
+
+    What it measures, as ``features/NAME``:
+
+    effective_rank
+        Directions that the features use; far fewer than at the start is a collapse.
+    drift
+        Mean cosine to the original features.
+    neighbour_consistency
+        Share of patches that keep their nearest reference when pixel values change.
+    position
+        R2 of the position of a patch in its crop, read linearly from its features on one half of the crops and scored
+        on the other: 0 cannot be read, 1 dominates.
 
     Parameters
     ----------
-    settings : RunSettings
+    backbone : Transformer
+        The one in training.
     start : Start
-    collection : Collection
-        Where the windows are drawn from, by a seed of their own.
+        Where it started from.
+    crops : WatchedCrops
+    every : int
+        Steps between two measurements.
+    seed : int
     device : torch.device
     """
 
-    def __init__(self, settings: RunSettings, start: Start, collection: Collection, device: torch.device) -> None:
-        tiles = Tiles(
-            collection,
-            replace(settings.crops, locals=1, flips=False, quarter_turns=False),
-            settings.augmentation,
-            settings.tiles,
-            clean_teacher=True,
-            seed=settings.seed + 1,
-        )
-        samples = [tiles[index] for index in range(_WINDOWS)]
-        self._clean = _first_globals(samples, "teacher_globals").to(device)
-        self._changed = _first_globals(samples, "student_globals").to(device)
+    def __init__(
+        self, backbone: Transformer, start: Start, crops: WatchedCrops, every: int, seed: int, device: torch.device
+    ) -> None:
+        self.every = every
+        self._backbone = backbone
+        self._clean = crops.clean.to(device)
+        self._changed = crops.changed.to(device)
         original = Transformer(start.spec, start.state).to(device).eval()
         self._original = _patches(_grids(original, self._clean))
-        picked = np.random.default_rng(settings.seed).choice(
-            len(self._original), min(_REFERENCES, len(self._original)), replace=False
-        )
+        count = min(_REFERENCES, len(self._original))
+        picked = np.random.default_rng(seed).choice(len(self._original), count, replace=False)
         self._picked = torch.from_numpy(picked).to(device)
-        self.initial = self.measure(original)
+        self._initial_rank = effective_rank(self._original)
+        self.initial = self._measure(original)
 
-    def measure(self, backbone: Transformer) -> Measured:
-        """Measure a backbone; it is left in the mode it was in."""
-        was_training = backbone.training
-        backbone.eval()
+    def measure(self) -> Health:
+        """Measure the transformer in training; it is left in the mode it was in."""
+        was_training = self._backbone.training
+        self._backbone.eval()
+        health = self._measure(self._backbone)
+        self._backbone.train(was_training)
+        return health
+
+    def _measure(self, backbone: Transformer) -> Health:
         grids = _grids(backbone, self._clean)
         clean, changed = _patches(grids), _patches(_grids(backbone, self._changed))
-        measured = Measured(
-            effective_rank(clean),
-            drift(clean, self._original),
-            neighbour_consistency(clean, changed, clean[self._picked]),
-            position_read_out(grids),
-        )
-        backbone.train(was_training)
-        return measured
-
-    def has_collapsed(self, measured: Measured) -> bool:
-        """Whether the features use far fewer directions than at the start."""
-        return has_collapsed(measured.effective_rank, self.initial.effective_rank)
+        rank = effective_rank(clean)
+        measures = {
+            "effective_rank": rank,
+            "drift": drift(clean, self._original),
+            "neighbour_consistency": neighbour_consistency(clean, changed, clean[self._picked]),
+            "position": position_read_out(grids),
+        }
+        named = {f"features/{name}": value for name, value in measures.items()}
+        return Health(named, has_collapsed(rank, self._initial_rank))
 
 
-def position_read_out(features: torch.Tensor) -> float:
+def position_read_out(features: Tensor) -> float:
     """R2 of row and column as a ridge regression reads them from features (crops, channels, n, n).
 
     It learns from every second crop and is scored on the others.
@@ -114,15 +120,11 @@ def position_read_out(features: torch.Tensor) -> float:
 
 
 @torch.no_grad()
-def _grids(backbone: Transformer, crops: torch.Tensor) -> torch.Tensor:
+def _grids(backbone: Transformer, crops: Tensor) -> Tensor:
     """Tokens (crops, channels, n, n) float32."""
     return torch.cat([backbone(crop[None]).grid.float() for crop in crops])
 
 
-def _patches(grids: torch.Tensor) -> torch.Tensor:
+def _patches(grids: Tensor) -> Tensor:
     """(crops, channels, n, n) as (patches of all crops, channels)."""
     return grids.flatten(2).transpose(1, 2).flatten(0, 1)
-
-
-def _first_globals(samples: Sequence[Batch], kind: str) -> torch.Tensor:
-    return torch.stack([getattr(sample, kind)[0] for sample in samples])

@@ -1,10 +1,8 @@
-"""What to watch while post-training without labels: is there a signal, and do the features stay alive?
+"""What to watch while post-training without labels: do the features stay alive?
 
 All functions take and return plain tensors and numbers, need no gradient, and cost a few milliseconds at a few thousand
 patches.
 """
-
-from math import log
 
 import torch
 from torch import Tensor
@@ -77,40 +75,3 @@ def neighbour_consistency(first: Tensor, second: Tensor, references: Tensor) -> 
     references = normalize(references.float(), dim=-1)
     nearest = [(normalize(view.float(), dim=-1) @ references.T).argmax(-1) for view in (first, second)]
     return float((nearest[0] == nearest[1]).float().mean())
-
-
-@torch.no_grad()
-def relative_entropy_of_rows(permutations: Tensor) -> float:
-    """Mean entropy of the rows of soft permutations over that of the uniform distribution.
-
-    Near 1 the teacher says nothing about the order of the references (raise the steepness), near 0 it is a hard sorting
-    that the student can hardly follow.
-
-    Parameters
-    ----------
-    permutations : (..., n, n)
-        Rows sum to 1.
-
-    Returns
-    -------
-    float
-        0 to 1.
-    """
-    entropy = torch.special.entr(permutations.double()).sum(-1).mean()
-    return float(entropy) / log(permutations.shape[-1])
-
-
-@torch.no_grad()
-def divergence(cross_entropy: float, teacher: Tensor) -> float:
-    """Kullback-Leibler divergence of the student from the teacher: the cross-entropy less the teacher's own entropy.
-
-    The cross-entropy alone mostly says how undecided the teacher is; this is what training can lower.
-
-    Parameters
-    ----------
-    cross_entropy : float
-        Mean over rows of the soft permutations, in nats.
-    teacher : (..., n, n)
-        The teacher's soft permutations of the same rows.
-    """
-    return cross_entropy - relative_entropy_of_rows(teacher) * log(teacher.shape[-1])

@@ -1,5 +1,7 @@
 """The same physical regions in the features of two crops."""
 
+from collections.abc import Sequence
+
 import torch
 from torchvision.ops import roi_align
 
@@ -16,7 +18,7 @@ def align_teacher(
 
     Parameters
     ----------
-    features : Tensor (globals * B, D, n, n)
+    features : Tensor (global crops * B, D, n, n)
         Features of the global crops, all images of the first crop first.
     boxes : Tensor (B, crops, 4)
         Boxes of all crops in pixels of the window.
@@ -33,19 +35,14 @@ def align_teacher(
 
 
 def align_student(
-    globals_: torch.Tensor,
-    locals_: torch.Tensor | None,
-    boxes: torch.Tensor,
-    settings: CropSettings,
-    patch: int,
-    cells: int = CELLS,
+    features: Sequence[torch.Tensor], boxes: torch.Tensor, settings: CropSettings, patch: int, cells: int = CELLS
 ) -> torch.Tensor:
     """Pool the student's features of each pair's shared region.
 
     Parameters
     ----------
-    globals_, locals_ : Tensor (crops of the kind * B, D, n, n)
-        Features of global and of local crops; None where there are no local crops.
+    features : sequence of Tensor (crops of the kind * B, D, n, n)
+        Features of the global crops, and of the local crops if there are any.
 
     Returns
     -------
@@ -53,16 +50,16 @@ def align_student(
     """
     _, in_crop = shared_boxes(boxes, settings)
     in_crop = in_crop.transpose(0, 1) / patch
-    crops = [v for _, v in settings.pairs]
-    of_globals = [pair for pair, v in enumerate(crops) if v < settings.globals]
-    of_locals = [pair for pair, v in enumerate(crops) if v >= settings.globals]
+    crops = [crop for _, crop in settings.pairs]
+    first = settings.global_crops
+    globally = [pair for pair, crop in enumerate(crops) if crop < first]
+    locally = [pair for pair, crop in enumerate(crops) if crop >= first]
     parts = []
-    if of_globals:
-        parts.append(_pool(globals_, in_crop[of_globals], [crops[pair] for pair in of_globals], cells))
-    if of_locals and locals_ is not None:
-        places = [crops[pair] - settings.globals for pair in of_locals]
-        parts.append(_pool(locals_, in_crop[of_locals], places, cells))
-    order = torch.tensor(of_globals + of_locals, device=boxes.device).argsort()
+    if globally:
+        parts.append(_pool(features[0], in_crop[globally], [crops[pair] for pair in globally], cells))
+    if locally:
+        parts.append(_pool(features[1], in_crop[locally], [crops[pair] - first for pair in locally], cells))
+    order = torch.tensor(globally + locally, device=boxes.device).argsort()
     return torch.cat(parts)[order]
 
 

@@ -1,28 +1,36 @@
-"""One step of NeCo: what the networks see, how their patches are ranked, how they move."""
+"""NeCo: what the networks see, how their patches are ranked, what is learned from it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from math import log
+from pathlib import Path
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from lightning_fabric import Fabric
+from rich.console import Console
+from torch import Tensor
 from torch.profiler import record_function
 
+from patchfield.backbones import Backbone
 from patchfield.backbones.attention import use_xformers
-from training.data.windows import Batch
-from training.engine.schedules import cosine, momentum_for
-from training.engine.sharing import Sharing
-from training.errors import TrainingError
+from patchfield.evaluate.micrographs import labelled_sets
+from patchfield.runs.folder import IMAGES, METRICS
+from training.data.collection import Collection, open_images
+from training.data.windows import Batch, CropDataset
+from training.engine.launch import RunContext
+from training.engine.objective import ExportedNetwork, Monitor, Objective, Optimisation, Stateful, StepResult
+from training.monitor.features import FeatureMonitor, WatchedCrops
 from training.neco.align import align_student, align_teacher
 from training.neco.loss import pair_weights, rank_cross_entropy, rank_entropy, similarity
 from training.neco.masks import foreground, fully_inside
 from training.neco.references import References
-from training.neco.settings import RunSettings
+from training.neco.settings import PRESETS, NeCoSettings
 from training.neco.sorting.networks import sorting_network
 from training.neco.steepness import SteepnessSchedule, spreads
-from training.networks.student_teacher import Start, follow, parameter_groups, student_and_teacher
+from training.networks.export import teacher_and_student
+from training.networks.start import load_start
+from training.networks.student_teacher import follow, student_and_teacher
 
 _SAMPLED_ROWS = 512
 STAGES = ("teacher", "student", "align", "references", "sorting and loss", "backward", "update")
@@ -30,214 +38,216 @@ STAGES = ("teacher", "student", "align", "references", "sorting and loss", "back
 
 
 @dataclass(frozen=True)
-class StepResult:
-    """What a step did.
+class Aligned:
+    """What student and teacher say about the cells that their crops share.
 
     Attributes
     ----------
-    loss : Tensor ()
-        Over the batch of all processes.
-    student_rows, teacher_rows : Tensor (rows, references)
-        Similarities of this process's batch.
-    gradient_norm : Tensor () or None
-        Before it was limited; None when it is not.
+    teacher, student : Tensor (pairs, B, cells, channels)
+        Projected features of the same parts of the images.
+    mask : Tensor (pairs, B, cells) bool, or None
+        Which cells count; None is all.
     """
 
-    loss: torch.Tensor
-    student_rows: torch.Tensor
-    teacher_rows: torch.Tensor
-    gradient_norm: torch.Tensor | None
+    teacher: Tensor
+    student: Tensor
+    mask: Tensor | None
 
 
-class PostTraining:
-    """Student, teacher, optimiser, references and schedules of a run.
+@dataclass(frozen=True)
+class Rows:
+    """What is ranked.
 
-    Parameters
+    Attributes
     ----------
-    settings : RunSettings
-        For the patch of the backbone, see :meth:`RunSettings.for_patch`.
-    start : Start
-    fabric : Fabric
-        Launched.
-
-    Raises
-    ------
-    PatchfieldError
-        When settings do not fit the backbone or the processes.
+    student, teacher : Tensor (rows, references)
+        Similarities of each cell to the same reference patches.
+    weights : Tensor (rows,), or None
+        Of the rows in the loss; None weighs all alike.
     """
 
-    def __init__(self, settings: RunSettings, start: Start, fabric: Fabric) -> None:
+    student: Tensor
+    teacher: Tensor
+    weights: Tensor | None
+
+
+class NeCo(Objective[NeCoSettings, Batch]):
+    """Post-train a backbone on your own micrographs.
+
+    Adapts a vision transformer to unlabelled images by patch neighbour consistency (NeCo, arXiv 2408.11054).
+    """
+
+    Settings = NeCoSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
+    title = "post-training"
+    rate_option = "optimiser.learning_rate"
+
+    def __init__(self, settings: NeCoSettings, context: RunContext) -> None:
+        start = load_start(settings.init, settings.init_network, settings.drop_registers, settings.positions)
+        settings = settings.for_patch(start.spec.patch)
+        with context.fabric.rank_zero_first():
+            self.collection = _open_images(settings, context)
         self.settings = settings
-        self.start = start
-        self.sharing = Sharing(fabric)
+        self.init = settings.init
+        self.inputs = {"init": start.fingerprint, "images": self.collection.fingerprint()}
+        self.facts = {"images": len(self.collection.planes), "left_out": list(self.collection.left_out)}
         self.network = sorting_network(settings.loss.network, settings.loss.references)
         self.steepness = SteepnessSchedule(settings.loss)
-        self.references = References(settings.loss, settings.crops, settings.head.channels, self.sharing)
-        self.student, teacher = student_and_teacher(start, settings)
-        if fabric.device.type == "cuda":
+        self.references = References(settings.loss, settings.crops, settings.head.channels, context.sharing)
+        self.student, self.teacher = student_and_teacher(
+            start, settings.head, settings.teacher, settings.optimiser, settings.seed, settings.recompute
+        )
+        if context.fabric.device.type == "cuda":
             use_xformers(self.student.backbone.vit)
-            use_xformers(teacher.backbone.vit)
-        fabric.to_device(teacher)
-        self.teacher = teacher
-        optimiser = torch.optim.AdamW(parameter_groups(self.student), lr=0.0)
-        self._forward, self.optimiser = fabric.setup(self.student, optimiser)
+            use_xformers(self.teacher.backbone.vit)
+        context.fabric.to_device(self.teacher)
+        self._project = context.fabric.setup_module(self.student)
         if self.references.queue is not None:
-            fabric.to_device(self.references.queue)
-        self._fabric = fabric
+            context.fabric.to_device(self.references.queue)
+        self._start = start
+        self._fabric = context.fabric
+        self._sharing = context.sharing
 
-    def step(self, batch: Batch, step: int) -> StepResult:
-        """Learn from one batch; `step` counts from 0 and decides all random numbers."""
-        self._follow_schedules(step)
-        generator = torch.Generator().manual_seed(self._seed(step))
-        torch.manual_seed(self._seed(step, self.sharing.rank + 1))
-        student_rows, teacher_rows, weights = self._ranked(batch, generator)
+    def optimisation(self) -> Optimisation:
+        """Backbone and head of the student."""
+        return self.settings.optimiser.optimisation_of(self.student)
+
+    def dataset(self, workers: int) -> CropDataset:
+        """Crops of windows of the images."""
+        return CropDataset(self.collection, self.settings.samples, workers)
+
+    def forward(self, batch: Batch, step: int, generator: torch.Generator) -> StepResult:
+        """Compare the student's rankings with the teacher's."""
+        rows = self.rank(batch, generator)
         if not self.steepness.settled:
-            self.steepness.observe(self.sharing.gathered(spreads(teacher_rows), dim=0))
+            self.steepness.observe(self._sharing.gathered(spreads(rows.teacher), dim=0))
         with record_function("sorting and loss"):
             loss = rank_cross_entropy(
-                student_rows, teacher_rows, self.network, self.steepness.student, self.steepness.teacher, weights
+                rows.student, rows.teacher, self.network, self.steepness.student, self.steepness.teacher, rows.weights
             )
-        mean_loss = self.sharing.mean(loss.detach())
-        if not mean_loss.isfinite():
-            raise TrainingError(
-                f"the loss is no longer a number at step {step}: lower optimiser.learning_rate, or set "
-                "precision to fp32."
-            )
-        # The teacher follows before the student moves, as published.
-        follow(self.teacher, self.student, self.momentum(step))
-        norm = self._update(loss)
-        return StepResult(mean_loss, student_rows.detach(), teacher_rows, norm)
+        detached = Rows(rows.student.detach(), rows.teacher, None)
+        return StepResult(loss, sampled=partial(self._measures, detached, step))
 
-    def momentum(self, step: int) -> float:
-        """Share of itself that the teacher keeps at `step`."""
-        start = self.settings.teacher.momentum
-        if start == "auto":
-            start = momentum_for(self.settings.steps, self.settings.teacher.residual)
-        return cosine(start, 1.0, step, self.settings.steps)
+    def before_update(self, step: int) -> None:
+        """The teacher follows before the student moves, as published."""
+        follow(self.teacher, self.student, self.settings.teacher.momentum_at(step, self.settings.steps))
 
-    def measures(self, result: StepResult, step: int) -> dict[str, float]:
+    def parts(self) -> Mapping[str, Stateful]:
+        """Both networks, what the steepness has seen, and the queue of references."""
+        parts: dict[str, Stateful] = {
+            "student": self.student,
+            "teacher": self.teacher,
+            "steepness": self.steepness,
+        }
+        if self.references.queue is not None:
+            parts["queue"] = self.references.queue
+        return parts
+
+    def networks(self) -> Sequence[ExportedNetwork]:
+        """The teacher, and the student."""
+        return teacher_and_student(self.teacher.backbone, self.student.backbone, self.settings.init)
+
+    def monitor(self) -> Monitor:
+        """Watches the student's features."""
+        settings = self.settings
+        crops = WatchedCrops.from_collection(self.collection, settings.samples)
+        return FeatureMonitor(
+            self.student.backbone, self._start, crops, settings.monitor_every, settings.seed, self._fabric.device
+        )
+
+    def memory_advice(self) -> str:
+        """Which options to turn down."""
+        settings = self.settings
+        return (
+            f" at {settings.batch} images per step and crops of {settings.crops.global_size} pixels: lower --batch or "
+            f"--crops.global_size{'' if settings.recompute else ', set --recompute true'}, train fewer blocks "
+            "(--optimiser.trainable_blocks), or use more GPUs with torchrun."
+        )
+
+    @classmethod
+    def evaluation(cls, settings: NeCoSettings) -> Callable[[Path, Console], None] | None:
+        """Compare the trained teacher with the backbone that it started from, on labelled images."""
+        return None if settings.labels is None else partial(_compare, settings)
+
+    def rank(self, batch: Batch, generator: torch.Generator) -> Rows:
+        """Similarities of the cells of student and teacher to the same references."""
+        with record_function("teacher"), torch.no_grad(), self._fabric.autocast():
+            shown = batch.teacher_crops()
+            (teacher,) = self.teacher([shown])
+            attention = None if self.settings.loss.mask == "all" else self.teacher.backbone.attention(shown)
+        with record_function("student"):
+            student = self._project(batch.student_crops())
+        with record_function("align"):
+            aligned = self._align(teacher, student, attention, batch.boxes)
+        with record_function("references"):
+            references = self.references.for_pairs(teacher, aligned.teacher, generator, aligned.mask)
+            return self._rows(aligned, references, generator)
+
+    def _align(self, teacher: Tensor, student: list[Tensor], attention: Tensor | None, boxes: Tensor) -> Aligned:
+        crops, patch, cells = self.settings.crops, self._start.spec.patch, self.settings.loss.cells
+        mask = None
+        if attention is not None:
+            chosen = foreground(attention)
+            if self.settings.loss.mask == "bg":
+                chosen = ~chosen
+            mask = fully_inside(align_teacher(chosen[:, None].float(), boxes, crops, patch, cells))
+        return Aligned(
+            align_teacher(teacher, boxes, crops, patch, cells),
+            align_student(student, boxes, crops, patch, cells),
+            mask,
+        )
+
+    def _rows(self, aligned: Aligned, references: Tensor, generator: torch.Generator) -> Rows:
+        kind = self.settings.loss.similarity
+        references = references.flatten(0, 1)
+        student, teacher = (
+            similarity(cells.flatten(0, 1), references, kind).flatten(0, 1)
+            for cells in (aligned.student, aligned.teacher)
+        )
+        if self.settings.loss.shuffled_targets:
+            order = torch.randperm(len(teacher), generator=generator)
+            teacher = teacher[order.to(teacher.device)]
+        if aligned.mask is None:
+            return Rows(student, teacher, None)
+        kept = self._sharing.mean(aligned.mask.flatten(1).sum(1).float())
+        return Rows(student, teacher, pair_weights(aligned.mask, kept).flatten())
+
+    def _measures(self, rows: Rows, step: int) -> dict[str, float]:
         """Numbers for the log; those about targets come from a sample of rows."""
-        rows = slice(0, None, max(len(result.teacher_rows) // _SAMPLED_ROWS, 1))
-        teacher, student = result.teacher_rows[rows], result.student_rows[rows]
+        sampled = slice(0, None, max(len(rows.teacher) // _SAMPLED_ROWS, 1))
+        teacher, student = rows.teacher[sampled], rows.student[sampled]
         entropy = rank_entropy(teacher, self.network, self.steepness.teacher)
         crossed = rank_cross_entropy(student, teacher, self.network, self.steepness.student, self.steepness.teacher)
         measured = {
-            "loss": result.loss.item(),
             "divergence": (crossed - entropy).item(),
-            "target_entropy": entropy.item() / float(np.log(self.settings.loss.references)),
+            "target_entropy": entropy.item() / log(self.settings.loss.references),
             "spread": self.steepness.spread,
             "steepness": self.steepness.teacher,
-            "momentum": self.momentum(step),
+            "momentum": self.settings.teacher.momentum_at(step, self.settings.steps),
         }
-        measured |= {f"learning_rate/{group['part']}": group["lr"] for group in self.optimiser.param_groups}
-        if result.gradient_norm is not None:
-            measured["gradient_norm"] = float(result.gradient_norm)
         if self.references.queue is not None:
             filled = self.references.queue.filled.float().mean().item()
             measured["queue_filled"] = filled / self.references.queue.capacity
         return measured
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on."""
-        queue = self.references.queue
-        return {
-            "student": self.student.state_dict(),
-            "teacher": self.teacher.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "steepness": self.steepness.state_dict(),
-            "queue": {} if queue is None else queue.state_dict(),
-        }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.student.load_state_dict(state["student"])
-        self.teacher.load_state_dict(state["teacher"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.steepness.load_state_dict(state["steepness"])
-        if self.references.queue is not None:
-            self.references.queue.load_state_dict(state["queue"])
-
-    def _ranked(
-        self, batch: Batch, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Similarities (rows, references) of student and teacher, and the rows' weights."""
-        crops, patch, cells = self.settings.crops, self.start.spec.patch, self.settings.loss.cells
-        with record_function("teacher"), torch.no_grad(), self._fabric.autocast():
-            seen = _crop_major(batch.teacher_globals)
-            (teacher,) = self.teacher([seen])
-            attended = None if self.settings.loss.mask == "all" else self.teacher.backbone.attention(seen)
-        with record_function("student"):
-            groups = [_crop_major(batch.student_globals)]
-            if crops.locals:
-                groups.append(_crop_major(batch.student_locals))
-            student = self._forward(groups)
-        with record_function("align"):
-            teacher_cells = align_teacher(teacher, batch.boxes, crops, patch, cells)
-            locals_ = student[1] if crops.locals else None
-            student_cells = align_student(student[0], locals_, batch.boxes, crops, patch, cells)
-            mask = None if attended is None else self._mask(attended, batch.boxes)
-        with record_function("references"):
-            references = self.references.for_pairs(teacher, teacher_cells, generator, mask).flatten(0, 1)
-            kind = self.settings.loss.similarity
-            student_rows = similarity(student_cells.flatten(0, 1), references, kind).flatten(0, 1)
-            teacher_rows = similarity(teacher_cells.flatten(0, 1), references, kind).flatten(0, 1)
-            if self.settings.loss.shuffled_targets:
-                order = torch.randperm(len(teacher_rows), generator=generator)
-                teacher_rows = teacher_rows[order.to(teacher_rows.device)]
-        if mask is None:
-            return student_rows, teacher_rows, None
-        kept = self.sharing.mean(mask.flatten(1).sum(1).float())
-        return student_rows, teacher_rows, pair_weights(mask, kept).flatten()
-
-    def _mask(self, attended: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
-        """Aligned cells (pairs, B, cells) that lie in the foreground, or in the background, entirely."""
-        chosen = foreground(attended)
-        if self.settings.loss.mask == "bg":
-            chosen = ~chosen
-        crops, patch, cells = self.settings.crops, self.start.spec.patch, self.settings.loss.cells
-        return fully_inside(align_teacher(chosen[:, None].float(), boxes, crops, patch, cells))
-
-    def _update(self, loss: torch.Tensor) -> torch.Tensor | None:
-        with record_function("backward"):
-            self._fabric.backward(loss)
-        with record_function("update"):
-            norm = None
-            if self.settings.optimiser.clip:
-                norm = self._fabric.clip_gradients(
-                    self._forward, self.optimiser, max_norm=self.settings.optimiser.clip, error_if_nonfinite=False
-                )
-            self.optimiser.step()
-            self.optimiser.zero_grad()
-        return norm
-
-    def _follow_schedules(self, step: int) -> None:
-        optimiser, steps = self.settings.optimiser, self.settings.steps
-        rates = {"backbone": optimiser.learning_rate, "head": optimiser.head_learning_rate}
-        warmup = round(optimiser.warmup * steps)
-        for group in self.optimiser.param_groups:
-            group["lr"] = cosine(rates[group["part"]], 0.0, step, steps, warmup)
-            group["weight_decay"] = cosine(*optimiser.weight_decay, step, steps) if group["decayed"] else 0.0
-
-    def _seed(self, *path: int) -> int:
-        sequence = np.random.SeedSequence([self.settings.seed, *path])
-        return int(sequence.generate_state(1, np.uint64)[0] >> 1)
+def _open_images(settings: NeCoSettings, context: RunContext) -> Collection:
+    held_out = []
+    if settings.labels is not None:
+        held_out = [image.image for labelled in labelled_sets(settings.labels) for image in labelled.test]
+    console = context.console if context.is_first else None
+    return open_images(
+        settings.sources, held_out, settings.tiles.image_settings, settings.least_side, context.folder / IMAGES, console
+    )
 
 
-def _crop_major(crops: torch.Tensor) -> torch.Tensor:
-    """(B, crops, 3, side, side) as (crops * B, 3, side, side), all images of the first crop first."""
-    return crops.transpose(0, 1).flatten(0, 1)
+def _compare(settings: NeCoSettings, teacher: Path, console: Console) -> None:
+    """Write the report before and after."""
+    from patchfield.evaluate.report import compare
 
-
-@contextmanager
-def one_sentence_when_memory_is_full(settings: RunSettings) -> Iterator[None]:
-    """Turn an allocation that fails into a :class:`TrainingError` that says which knobs to turn."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        full = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-        if not full:
-            raise
-        raise TrainingError(
-            f"out of memory at {settings.batch} images per step and crops of {settings.crops.global_size} pixels: "
-            f"lower --batch or --crops.global_size{'' if settings.recompute else ', set --recompute true'}, "
-            "train fewer blocks (--optimiser.trainable_blocks), or use more GPUs with torchrun."
-        ) from error
+    assert settings.labels is not None
+    output = Path(settings.output)
+    backbones: dict[str, str | Path | Backbone] = {"before": settings.init, "after": teacher}
+    report = compare(backbones, settings.labels, output=output / "evaluation", log=output / METRICS)
+    console.print(report.table(), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Written: {output / 'evaluation'}", highlight=False, soft_wrap=True)

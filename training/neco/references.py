@@ -110,7 +110,7 @@ class References:
         self._count = settings.references
         self._crops = crops
         self._sharing = sharing
-        queues = crops.globals if settings.source == "queue" else 0
+        queues = crops.global_crops if settings.source == "queue" else 0
         self.queue = ReferenceQueue(queues, settings.queue, channels) if queues else None
 
     def for_pairs(
@@ -124,7 +124,7 @@ class References:
 
         Parameters
         ----------
-        features : Tensor (globals * B, channels, n, n)
+        features : Tensor (global crops * B, channels, n, n)
             The teacher's projected patches; some of them enter the queue first.
         cells : Tensor (pairs, B, cells, channels)
             The teacher's aligned cells.
@@ -137,22 +137,22 @@ class References:
         """
         if self.queue is not None:
             return self._from_queue(self.queue, features, cells.shape[1], generator)
-        everybodys = self._sharing.gathered(cells, dim=1)
+        global_cells = self._sharing.gathered(cells, dim=1)
         mask = None if mask is None else self._sharing.gathered(mask.float(), dim=1) > 0
-        return self._sharing.own(draw_from_batch(everybodys, self._count, generator, mask), dim=1)
+        return self._sharing.own(draw_from_batch(global_cells, self._count, generator, mask), dim=1)
 
     def _from_queue(
         self, queue: ReferenceQueue, features: torch.Tensor, images: int, generator: torch.Generator
     ) -> torch.Tensor:
         patches = features.flatten(2).transpose(1, 2).unflatten(0, (-1, images))
-        everybody = images * self._sharing.processes
+        global_batch = images * self._sharing.processes
         rows = torch.arange(images, device=features.device)[:, None]
-        for place, of_crop in enumerate(patches):
-            picked = [draws(of_crop.shape[1], PUSHED_PER_IMAGE, generator) for _ in range(everybody)]
+        for index, of_crop in enumerate(patches):
+            picked = [draws(of_crop.shape[1], PUSHED_PER_IMAGE, generator) for _ in range(global_batch)]
             own = self._sharing.own(torch.stack(picked), dim=0).to(features.device)
-            queue.push(place, self._sharing.gathered(of_crop[rows, own], dim=0).flatten(0, 1))
+            queue.push(index, self._sharing.gathered(of_crop[rows, own], dim=0).flatten(0, 1))
         references = []
-        for place, _ in self._crops.pairs:
-            slots = queue.draw(place, everybody * self._count, generator).view(everybody, self._count)
-            references.append(queue.take(place, self._sharing.own(slots, dim=0)))
+        for index, _ in self._crops.pairs:
+            slots = queue.draw(index, global_batch * self._count, generator).view(global_batch, self._count)
+            references.append(queue.take(index, self._sharing.own(slots, dim=0)))
         return torch.stack(references)

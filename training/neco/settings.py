@@ -1,21 +1,22 @@
-"""All choices of a run, as data: typed, with defaults, read from a YAML file and flags."""
+"""All choices of a run of NeCo, as data: typed, with defaults, read from a YAML file and flags."""
 
-import json
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from hashlib import sha256
+import math
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from patchfield.backbones.positions import PositionRule
 from training.data.augment import AugmentSettings
 from training.data.crops import CropSettings
-from training.data.windows import TileSettings
-from training.errors import TrainingError
+from training.data.windows import SampleSettings, TileSettings
+from training.engine.settings import RunSettings, from_flat
+from training.errors import TrainingError, require
 from training.neco.loss import Similarity
 from training.neco.sorting.networks import Topology
+from training.networks.heads import HeadSettings
+from training.networks.student_teacher import OptimiserSettings, TeacherSettings
 
 Preset = Literal["micrographs", "paper"]
-Precision = Literal["auto", "fp32", "bf16"]
 Steepness = Literal["adaptive"] | float
 
 
@@ -65,83 +66,19 @@ class LossSettings:
     cells: int = 7
     shuffled_targets: bool = False
 
-
-@dataclass(frozen=True)
-class HeadSettings:
-    """The projection that is trained on top of the backbone and thrown away afterwards.
-
-    Attributes
-    ----------
-    layers : int
-        Linear layers, with GELU between them.
-    hidden : int
-        Channels between the layers.
-    channels : int
-        Channels of the projected patches, which are compared.
-    """
-
-    layers: int = 3
-    hidden: int = 2048
-    channels: int = 256
+    def __post_init__(self) -> None:
+        require(self.references >= 2, "loss.references must be at least 2")
+        require(self.queue >= 1, "loss.queue must be at least 1")
+        for name in ("student_steepness", "teacher_steepness"):
+            value = getattr(self, name)
+            require(value == "adaptive" or 0 < value < math.inf, f"loss.{name} must be adaptive or positive")
+        require(0 < self.softness < math.inf, "loss.softness must be positive")
+        require(self.settle >= 1, "loss.settle must be at least 1")
+        require(self.cells >= 1, "loss.cells must be at least 1")
 
 
-@dataclass(frozen=True)
-class TeacherSettings:
-    """The slowly following copy of the student that sets the targets.
-
-    Attributes
-    ----------
-    momentum : float or "auto"
-        Share of itself that the teacher keeps at the first step, rising to 1 along a cosine. Published: 0.9995, made
-        for 46 000 steps; auto fits it to the number of steps.
-    residual : float
-        Share of the initial weights that is left in the teacher after the last step, for momentum auto.
-    clean : bool
-        Show the teacher its crops without changes of pixel values. Published: false.
-    same_head : bool
-        Start the teacher's head as a copy of the student's. Published: false, both start from different noise.
-    """
-
-    momentum: Literal["auto"] | float = "auto"
-    residual: float = 0.1
-    clean: bool = True
-    same_head: bool = True
-
-
-@dataclass(frozen=True)
-class OptimiserSettings:
-    """How the student's weights move (AdamW).
-
-    Attributes
-    ----------
-    learning_rate : float
-        Of the backbone, falling to 0 along a cosine. 5e-6 suits ViT-B, 1e-6 ViT-B with registers.
-    head_learning_rate : float
-        Of the head, likewise.
-    warmup : float
-        Share of the steps during which both rise from 0.
-    weight_decay : (float, float)
-        At the first and at the last step; biases and other vectors are not decayed. Published: 0.04 to 0.5.
-    clip : float
-        Largest norm of the gradient; 0 does not limit it.
-    trainable_blocks : int or list of int, optional
-        Train only the blocks from this index on (negative: counted from the end) or those listed, and nothing else
-        of the backbone; null trains all of it.
-    drop_path : float
-        Rate of stochastic depth at the student's last block.
-    """
-
-    learning_rate: float = 1e-5
-    head_learning_rate: float = 1e-4
-    warmup: float = 0.05
-    weight_decay: tuple[float, float] = (0.04, 0.04)
-    clip: float = 1.0
-    trainable_blocks: int | list[int] | None = -6
-    drop_path: float = 0.1
-
-
-@dataclass(frozen=True)
-class RunSettings:
+@dataclass(frozen=True, kw_only=True)
+class NeCoSettings(RunSettings):
     """A post-training run on unlabelled images.
 
     Attributes
@@ -151,18 +88,8 @@ class RunSettings:
         masks and strokes beside them are left aside.
     init : str
         Backbone to start from: a name that `patchfield models` lists, or a checkpoint file.
-    output : Path
-        Folder for the trained backbones, checkpoints and logs.
     labels : Path, optional
         Folder of labelled images: the backbone is evaluated before and after; its test images are never trained on.
-    name : str, optional
-        Name under which the app and `patchfield models` list the result; by default that of the output folder.
-    steps : int
-        Optimiser steps.
-    batch : int
-        Images per step, over all processes.
-    seed : int
-        Decides every random number of the run.
     init_network : {"teacher", "student"}
         Which network to start from where a checkpoint holds both.
     drop_registers : bool
@@ -176,40 +103,27 @@ class RunSettings:
         Of the backbone; auto is bf16 on GPUs that have it, fp32 elsewhere. Sorting is always fp32.
     recompute : bool
         Recompute the backbone's activations in the backward pass: less memory, a third slower.
-    workers : int, optional
-        Processes that load and augment images, for each training process; by default up to eight, as the machine has
-        cores to spare.
-    log_every : int
-        Steps between two lines of the logs.
     monitor_every : int
         Steps between two measurements of the features (effective rank, drift, consistency).
-    checkpoint_every : int
-        Steps between two checkpoints: what a crash can cost.
-    resume : bool
-        Go on from the checkpoint in the output folder, to the identical result.
     crops, augmentation, tiles, loss, head, teacher, optimiser : settings
         See below.
     """
 
+    INCIDENTAL: ClassVar[frozenset[str]] = RunSettings.INCIDENTAL | {"labels", "monitor_every"}
+    RENAMED: ClassVar[dict[str, str]] = {
+        "crops.globals": "crops.global_crops",
+        "crops.locals": "crops.local_crops",
+    }
+
     images: Path | list[Path]
     init: str
-    output: Path
     labels: Path | None = None
-    name: str | None = None
-    steps: int = 1000
-    batch: int = 16
     seed: int = 400
     init_network: Literal["teacher", "student"] = "teacher"
     drop_registers: bool = False
     positions: PositionRule | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Precision = "auto"
     recompute: bool = False
-    workers: int | None = None
-    log_every: int = 10
     monitor_every: int = 100
-    checkpoint_every: int = 100
-    resume: bool = False
     crops: CropSettings = field(default_factory=CropSettings)
     augmentation: AugmentSettings = field(default_factory=AugmentSettings)
     tiles: TileSettings = field(default_factory=TileSettings)
@@ -219,7 +133,8 @@ class RunSettings:
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
 
     def __post_init__(self) -> None:
-        _check(self)
+        super().__post_init__()
+        require(self.monitor_every >= 1, "monitor_every must be at least 1")
 
     @property
     def sources(self) -> list[Path]:
@@ -227,41 +142,34 @@ class RunSettings:
         return self.images if isinstance(self.images, list) else [self.images]
 
     @property
-    def model_name(self) -> str:
-        return self.name or Path(self.output).resolve().name
+    def samples(self) -> SampleSettings:
+        """What decides the samples."""
+        return SampleSettings(self.seed, self.crops, self.augmentation, self.tiles, self.teacher.clean)
 
-    def for_patch(self, patch: int) -> "RunSettings":
-        """The same settings with both crop sizes cut down to whole patches (98 px are 6.1 patches of 16)."""
-        crops = replace(
-            self.crops,
-            global_size=self.crops.global_size // patch * patch,
-            local_size=self.crops.local_size // patch * patch,
-        )
-        if min(crops.sizes) < 2 * patch:
+    @property
+    def least_side(self) -> int:
+        """Sides of images in pixels, at least."""
+        return self.tiles.least_side or self.crops.global_size
+
+    def for_patch(self, patch: int) -> "NeCoSettings":
+        """The same settings with both crop sizes cut down to whole patches (98 px are 6.1 patches of 16).
+
+        Raises
+        ------
+        TrainingError
+            When crops are smaller than two patches.
+        """
+        sizes = {name: getattr(self.crops, name) // patch * patch for name in ("global_size", "local_size")}
+        needed = [sizes["global_size"], *([sizes["local_size"]] if self.crops.local_crops else [])]
+        if min(needed) < 2 * patch:
             raise TrainingError(
                 f"crops of {self.crops.global_size} and {self.crops.local_size} pixels are too small for patches of "
                 f"{patch}: both sides must hold at least two patches."
             )
-        return replace(self, crops=crops)
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings as lists, strings and numbers."""
-        return json.loads(json.dumps(asdict(self), default=str))
-
-    def trajectory(self) -> dict[str, Any]:
-        """What decides the weights that come out: a run is only resumed when this is the same."""
-        return {key: value for key, value in self.to_json().items() if key not in _INCIDENTAL}
-
-    def fingerprint(self) -> str:
-        """Short hash of :meth:`trajectory`."""
-        return sha256(json.dumps(self.trajectory(), sort_keys=True).encode()).hexdigest()[:16]
+        return replace(self, crops=replace(self.crops, **{name: max(size, patch) for name, size in sizes.items()}))
 
 
-_INCIDENTAL = frozenset(
-    {"output", "labels", "name", "device", "workers", "log_every", "monitor_every", "checkpoint_every", "resume"}
-)
-
-PRESETS: dict[Preset, dict[str, Any]] = {
+PRESETS: dict[str, dict[str, Any]] = {
     "micrographs": {},
     "paper": {
         "steps": 46200,
@@ -300,51 +208,13 @@ PRESETS: dict[Preset, dict[str, Any]] = {
 """Defaults by name: `micrographs` for a lab's own images, `paper` as published for COCO (25 epochs at 64)."""
 
 
-def settings_for(preset: Preset = "micrographs", **values: Any) -> RunSettings:
+def settings_for(preset: Preset = "micrographs", **values: Any) -> NeCoSettings:
     """Settings from a preset and other values, nested ones with dots or as dictionaries.
 
     Examples
     --------
-    >>> run = settings_for("paper", images="coco", init="dinov2-small-reg", output="run", **{"crops.locals": 2})
-    >>> run.crops.locals, run.crops.global_size
+    >>> run = settings_for("paper", images="coco", init="dinov2-small-reg", output="run", **{"crops.local_crops": 2})
+    >>> run.crops.local_crops, run.crops.global_size
     (2, 518)
     """
-    flat = {**PRESETS[preset], **values}
-    nested: dict[str, dict[str, Any]] = {}
-    for key in [key for key in flat if "." in key]:
-        group, _, name = key.partition(".")
-        nested.setdefault(group, {})[name] = flat.pop(key)
-    groups: dict[str, Any] = {entry.name: entry.type for entry in fields(RunSettings) if is_dataclass(entry.type)}
-    for group, inner in nested.items():
-        flat[group] = replace(flat.get(group, groups[group]()), **inner)
-    return RunSettings(**flat)
-
-
-def _check(run: RunSettings) -> None:
-    """Refuse what cannot work, in one sentence."""
-    problems = {
-        "steps must be at least 1": run.steps < 1,
-        "batch must be at least 1": run.batch < 1,
-        "log_every, monitor_every and checkpoint_every must be at least 1": min(
-            run.log_every, run.monitor_every, run.checkpoint_every
-        )
-        < 1,
-        "crops.globals must be at least 1, and there must be two crops": run.crops.globals < 1 or run.crops.count < 2,
-        "crops.global_scale and crops.local_scale must be two shares of the window, the smaller first": not all(
-            0 < low <= high <= 1 for low, high in (run.crops.global_scale, run.crops.local_scale)
-        ),
-        "crops.aspect must be two positive numbers, the smaller first": not 0
-        < run.crops.aspect[0]
-        <= run.crops.aspect[1],
-        "tiles.window must be 0 (whole images) or at least 1": run.tiles.window != 0 and run.tiles.window < 1,
-        "loss.references must be at least 2": run.loss.references < 2,
-        "loss.cells must be at least 1": run.loss.cells < 1,
-        "head.layers must be at least 1": run.head.layers < 1,
-        "teacher.momentum must be auto or lie between 0 and 1": run.teacher.momentum != "auto"
-        and not 0 <= run.teacher.momentum <= 1,
-        "teacher.residual must lie between 0 and 1": not 0 < run.teacher.residual < 1,
-        "optimiser.warmup must lie between 0 and 1": not 0 <= run.optimiser.warmup <= 1,
-    }
-    for requirement, violated in problems.items():
-        if violated:
-            raise TrainingError(f"these settings cannot be run: {requirement}.")
+    return from_flat(NeCoSettings, {**PRESETS[preset], **values})

@@ -27,7 +27,7 @@ PATCH = 14
     st.integers(16, 400),
     st.integers(16, 400),
     st.integers(0, 2**32),
-    st.sampled_from([PAPER, CropSettings(), CropSettings(globals=3, locals=0)]),
+    st.sampled_from([PAPER, CropSettings(), CropSettings(global_crops=3, local_crops=0)]),
 )
 def test_crops_stay_inside_and_overlap_every_global_crop(height, width, seed, settings):
     boxes = draw_boxes(np.random.default_rng(seed), height, width, settings)
@@ -48,7 +48,7 @@ def test_scales_that_hardly_ever_overlap_still_give_overlapping_crops():
 
 
 def test_shared_boxes_by_hand():
-    settings = CropSettings(globals=1, locals=1, global_size=100, local_size=50)
+    settings = CropSettings(global_crops=1, local_crops=1, global_size=100, local_size=50)
     boxes = torch.tensor([[[0, 0, 200, 100], [100, 50, 300, 250]]])
     in_global, in_crop = shared_boxes(boxes, settings)
     assert in_global.tolist() == [[[50.0, 50.0, 100.0, 100.0]]]
@@ -86,7 +86,9 @@ def test_cells_of_a_ramp_are_their_centres():
     torch.testing.assert_close(cells, centres, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("settings", [PAPER, CropSettings(), CropSettings(globals=3, locals=2, global_size=140)])
+@pytest.mark.parametrize(
+    "settings", [PAPER, CropSettings(), CropSettings(global_crops=3, local_crops=2, global_size=140)]
+)
 def test_teacher_and_student_cells_are_the_same_place(settings):
     """The decisive one: crops of an image of coordinates, "encoded" by averaging patches, aligned in pairs."""
     images, side = 4, 336
@@ -101,10 +103,10 @@ def test_teacher_and_student_cells_are_the_same_place(settings):
         boxes.append(torch.from_numpy(drawn))
     by_crop = [torch.stack(images) for images in zip(*crops, strict=True)]
     tokens = [torch.nn.functional.avg_pool2d(crop, PATCH) for crop in by_crop]
-    of_globals, of_locals = torch.cat(tokens[: settings.globals]), torch.cat(tokens[settings.globals :])
+    of_globals, of_locals = torch.cat(tokens[: settings.global_crops]), torch.cat(tokens[settings.global_crops :])
     boxes = torch.stack(boxes)
     teacher = align_teacher(of_globals, boxes, settings, PATCH)
-    student = align_student(of_globals, of_locals, boxes, settings, PATCH)
+    student = align_student([of_globals, of_locals], boxes, settings, PATCH)
     sides = (boxes[..., 2:] - boxes[..., :2]).amax(-1)
     for pair, (g, v) in enumerate(settings.pairs):
         pixels_per_token = PATCH * torch.maximum(sides[:, g] / settings.sizes[g], sides[:, v] / settings.sizes[v])

@@ -11,9 +11,11 @@ from PIL import Image
 from patchfield.errors import ImageError
 from patchfield.images import ImageSettings
 from training.data.augment import AugmentSettings, augment
-from training.data.collection import ImageCache, image_files, open_collection
+from training.data.cache import ImageCache
+from training.data.collection import image_files, open_collection
 from training.data.crops import CropSettings
-from training.data.windows import StepSampler, Tiles, TileSettings, tile_loader
+from training.data.sampler import StepSampler, load_batches
+from training.data.windows import CropDataset, SampleSettings, TileSettings
 
 CROPS = CropSettings(global_size=32, local_size=16)
 SETTINGS = ImageSettings()
@@ -42,10 +44,10 @@ def folder(tmp_path):
     return tmp_path
 
 
-def tiles_of(folder, crops=CROPS, tiles=None, clean_teacher=True, seed=5, **options):
+def tiles_of(folder, crops=CROPS, tiles=None, clean_teacher=True, seed=5, workers=0):
     tiles = tiles or TileSettings()
     collection = open_collection(image_files(folder), tiles.image_settings, crops.global_size)
-    return Tiles(collection, crops, AugmentSettings(), tiles, clean_teacher, seed, **options)
+    return CropDataset(collection, SampleSettings(seed, crops, AugmentSettings(), tiles, clean_teacher), workers)
 
 
 def test_images_of_every_kind_are_found_and_the_others_named(folder):
@@ -122,7 +124,7 @@ def test_shapes_and_clean_teacher(folder):
 
 def test_every_image_is_seen_equally_often(folder):
     tiles = tiles_of(folder)
-    seen = [tiles._plane(index) for index in range(21)]
+    seen = [tiles.plane(index) for index in range(21)]
     assert all(seen.count(plane) == 3 for plane in set(seen))
     assert len(set(seen)) == 7
     assert seen[:7] != seen[7:14]
@@ -144,12 +146,12 @@ def test_cache_forgets_the_oldest_and_maps_weigh_nothing(folder, tmp_path, monke
     cache = ImageCache(SETTINGS, capacity=12_000)
     for plane in small.values():
         cache.image(plane)
-    assert 1 <= len(cache._images) < len(small)
+    assert 1 <= len(cache.files) < len(small)
     monkeypatch.setattr("patchfield.images.readers.tiff.MAPPED_BYTES", 1000)
     (mapped,) = open_collection([folder / "deeper" / "sixteen.tif"], SETTINGS, 32).planes
     nothing = ImageCache(SETTINGS, capacity=0)
     nothing.image(mapped)
-    assert nothing._bytes == 0
+    assert nothing.files.bytes == 0
     assert nothing.image(mapped).whole().std() > 0.1
 
 
@@ -159,8 +161,8 @@ def test_processes_and_workers_share_the_samples_of_a_step(folder):
     assert everything == [[12, 13, 14, 15, 16, 17], [18, 19, 20, 21, 22, 23]]
     for step in range(2):
         assert [index for share in shares for index in share[step]] == everything[step]
-    alone = list(tile_loader(tiles_of(folder), StepSampler(2, 0, 3), workers=0, pinned=False))
-    helped = list(tile_loader(tiles_of(folder, workers=2), StepSampler(2, 0, 3), workers=2, pinned=False))
+    alone = list(load_batches(tiles_of(folder), StepSampler(2, 0, 3), workers=0, pinned=False))
+    helped = list(load_batches(tiles_of(folder, workers=2), StepSampler(2, 0, 3), workers=2, pinned=False))
     for ours, theirs in zip(alone, helped, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 

@@ -14,11 +14,14 @@ import patchfield as pf
 from patchfield.backbones.micro import MicroSpec
 from patchfield.errors import PatchfieldError
 from training.engine.checkpoint import read_checkpoint
-from training.episodes.__main__ import main
+from training.engine.cli import main as run_command
+from training.engine.launch import RunContext, launch
+from training.engine.run import train as run_training
+from training.engine.step import Stepper
 from training.episodes.dataset import EpisodeDataset
 from training.episodes.finding import find_sources
 from training.episodes.loss import UNLABELLED, EpisodeLoss, EpisodeLossSettings
-from training.episodes.run import Trainer, train
+from training.episodes.objective import StrokeEpisodes
 from training.episodes.scene import Episodes
 from training.episodes.settings import EpisodeSettings, Shares
 from training.episodes.sources import (
@@ -28,6 +31,14 @@ from training.episodes.sources import (
 )
 
 QUIET = Console(quiet=True)
+
+
+def train(settings):
+    return run_training(StrokeEpisodes, settings, QUIET)
+
+
+def main(arguments):
+    return run_command(StrokeEpisodes, arguments)
 
 
 @pytest.fixture
@@ -51,7 +62,7 @@ def settings(micrographs, tmp_path) -> EpisodeSettings:
 
 @pytest.mark.parametrize("kind", [LabelledSource, SyntheticSource, CollageSource])
 def test_episodes_paint_every_class_and_ask_for_no_other(settings, kind):
-    sources = [(source, 1.0) for source, _ in find_sources(settings, QUIET) if isinstance(source, kind)]
+    sources = [(source, 1.0) for source, _ in find_sources(settings, QUIET).weighted if isinstance(source, kind)]
     dataset = EpisodeDataset(sources, settings.side, settings.strokes, settings.light, seed=1)
     for index in range(12):
         episode = dataset[index]
@@ -67,7 +78,7 @@ def test_episodes_paint_every_class_and_ask_for_no_other(settings, kind):
 
 def test_episode_number_i_is_always_the_same(settings):
     first, second = (
-        EpisodeDataset(find_sources(settings, QUIET), settings.side, settings.strokes, settings.light, seed=1)
+        EpisodeDataset(find_sources(settings, QUIET).weighted, settings.side, settings.strokes, settings.light, seed=1)
         for _ in range(2)
     )
     first[0]
@@ -102,43 +113,45 @@ def test_channels_may_have_any_unit():
 def test_it_learns_phases_that_differ_by_texture_and_not_from_shuffled_masks(settings):
     def last_accuracy(shuffled: bool) -> float:
         run = replace(settings, steps=60, batch=4, shares=Shares(labelled=1, synthetic=0, collages=0))
-        dataset = EpisodeDataset(find_sources(run, QUIET), run.side, run.strokes, run.light, seed=3)
-        trainer, accuracies = Trainer(run), []
+        dataset = EpisodeDataset(find_sources(run, QUIET).weighted, run.side, run.strokes, run.light, seed=3)
+        run.output.mkdir(exist_ok=True)
+        context = RunContext(launch(run), run.output, QUIET)
+        stepper, accuracies = Stepper(StrokeEpisodes(run, context), context), []
         for step in range(run.steps):
-            drawn = [dataset[step * run.batch + place] for place in range(run.batch)]
+            drawn = [dataset[step * run.batch + number] for number in range(run.batch)]
             batch = Episodes(*(torch.stack(parts) for parts in zip(*drawn, strict=True)))
             if shuffled:
                 batch = batch._replace(masks=batch.masks.flip(-1))
-            accuracies.append(trainer.step(batch, step)["accuracy"])
+            accuracies.append(stepper.step(batch, step).result.averaged["accuracy"].item())
         return float(np.mean(accuracies[-15:]))
 
     assert last_accuracy(shuffled=False) > last_accuracy(shuffled=True) + 0.1
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(settings, monkeypatch):
-    train(settings, QUIET)
+    train(settings)
     whole = read_checkpoint(settings.output, settings)
     halves = replace(settings, output=settings.output.with_name("halves"))
 
-    def power_cut(trainer, episodes, step, _step=Trainer.step):
+    def power_cut(stepper, episodes, step, _step=Stepper.step):
         if step == 5:
             raise KeyboardInterrupt
-        return _step(trainer, episodes, step)
+        return _step(stepper, episodes, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", power_cut)
+        patch.setattr(Stepper, "step", power_cut)
         with pytest.raises(KeyboardInterrupt):
-            train(halves, QUIET)
-    train(replace(halves, resume=True), QUIET)
+            train(halves)
+    train(replace(halves, resume=True))
     resumed = read_checkpoint(halves.output, halves)
     for key, value in whole[1]["net"].items():
         torch.testing.assert_close(resumed[1]["net"][key], value, rtol=0, atol=0)
 
 
 def test_the_result_is_a_backbone_with_a_name(settings, micrographs):
-    outcome = train(replace(settings, name="ours"), QUIET)
+    outcome = train(replace(settings, name="ours"))
     image = np.asarray(Image.open(micrographs / "image_0.png"))
-    by_name, by_path = (pf.extract(image, pf.load_backbone(each)) for each in ("ours", outcome.exported))
+    by_name, by_path = (pf.extract(image, pf.load_backbone(backbone)) for backbone in ("ours", *outcome.exported))
     assert by_name.channels == 8
     np.testing.assert_array_equal(by_name.dense(), by_path.dense())
 
@@ -146,8 +159,8 @@ def test_the_result_is_a_backbone_with_a_name(settings, micrographs):
 def test_held_out_images_are_not_trained_on(settings, micrographs):
     held_out = [f"{micrographs.name}/image_{number}.png" for number in range(1, 8)]
     run = replace(settings, held_out=held_out)
-    labelled, _, collages = (source for source, _ in find_sources(run, QUIET))
-    assert [each.image.name for images in labelled.sets for each in images] == ["image_0.png"]
+    labelled, _, collages = (source for source, _ in find_sources(run, QUIET).weighted)
+    assert [image.image.name for images in labelled.sets for image in images] == ["image_0.png"]
     assert [Path(plane.path).name for kind in collages.textures.kinds for plane in kind] == ["image_0.png"]
     with pytest.raises(PatchfieldError, match="held"):
         find_sources(replace(settings, held_out=[f"{micrographs.name}/*"]), QUIET)
@@ -192,5 +205,5 @@ def test_masks_that_say_nothing_about_classes_are_refused_before_training(mask, 
 def test_textures_that_cannot_be_read_are_left_out(settings, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
     run = replace(settings, textures=[*settings.texture_folders, tmp_path])
-    collages = find_sources(run, QUIET)[-1][0]
+    collages = find_sources(run, QUIET).weighted[-1][0]
     assert "broken.png" not in [Path(plane.path).name for kind in collages.textures.kinds for plane in kind]

@@ -21,8 +21,8 @@ def numbered(*numbers):
     return torch.tensor(numbers, dtype=torch.float32)[:, None]
 
 
-def drawn(queue, place, count):
-    return queue.take(place, queue.draw(place, count, generator())).flatten()
+def drawn(queue, index, count):
+    return queue.take(index, queue.draw(index, count, generator())).flatten()
 
 
 def test_queue_is_first_in_first_out_and_wraps():
@@ -54,7 +54,7 @@ def test_draws_are_distinct_while_there_are_enough():
 
 
 def test_every_image_gives_the_queue_as_many_patches():
-    crops, one_process = CropSettings(globals=2, locals=1), Sharing(Fabric(accelerator="cpu", devices=1))
+    crops, one_process = CropSettings(global_crops=2, local_crops=1), Sharing(Fabric(accelerator="cpu", devices=1))
     references = References(LossSettings(references=9, queue=100), crops, channels=1, sharing=one_process)
     images = torch.arange(3.0).repeat(2) * 100 + torch.tensor([1000.0] * 3 + [2000.0] * 3)
     features = images[:, None, None, None] + torch.arange(49.0).view(1, 1, 7, 7)

@@ -17,13 +17,22 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from patchfield.backbones import load_backbone, models
 from training.engine.checkpoint import read_checkpoint
-from training.engine.run import train
+from training.engine.cli import main as run_command
+from training.engine.run import train as run_training
+from training.engine.step import Stepper
 from training.errors import TrainingError
 from training.monitor.features import position_read_out
-from training.neco.__main__ import main
-from training.neco.objective import PostTraining
+from training.neco.objective import NeCo
 
 PROJECT = Path(__file__).resolve().parents[3]
+
+
+def train(settings, console):
+    return run_training(NeCo, settings, console)
+
+
+def main(arguments):
+    return run_command(NeCo, arguments)
 
 
 def environment():
@@ -39,7 +48,7 @@ def arguments_for(settings, **changes):
     """The command line of these settings."""
     flat = {}
     for key, value in replace(settings, **changes).to_json().items():
-        inner = {f"{key}.{name}": each for name, each in value.items()} if isinstance(value, dict) else {key: value}
+        inner = {f"{key}.{name}": part for name, part in value.items()} if isinstance(value, dict) else {key: value}
         flat.update(inner)
     return [f"--{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in flat.items()]
 
@@ -96,8 +105,8 @@ def test_a_stopped_run_resumes_to_the_identical_trajectory(settings, reference, 
             signal.raise_signal(signal.SIGTERM)
         return original(training, batch, step)
 
-    original = PostTraining.step
-    monkeypatch.setattr(PostTraining, "step", step_and_stop)
+    original = Stepper.step
+    monkeypatch.setattr(Stepper, "step", step_and_stop)
     stopped = train(settings, quiet())
     monkeypatch.undo()
     assert stopped.exported == ()
@@ -148,7 +157,7 @@ def test_two_processes_are_one_with_the_whole_batch(settings, tmp_path, source, 
 
 def test_a_batch_that_processes_cannot_share_is_refused(settings, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
-    with pytest.raises(TrainingError, match="4 images per step cannot be shared by 3 processes"):
+    with pytest.raises(TrainingError, match="a batch of 4 cannot be shared by 3 processes"):
         train(settings, quiet())
 
 
@@ -164,7 +173,7 @@ def test_other_settings_cannot_be_resumed(settings):
 
 def test_collapsed_features_go_back_to_the_last_checkpoint(settings, monkeypatch):
     settings = replace(settings, monitor_every=1)
-    asked = iter([False, False, False, True])
+    asked = iter([False, False, False, False, True])
     monkeypatch.setattr("training.monitor.features.has_collapsed", lambda rank, initial: next(asked))
     outcome = train(settings, quiet())
     assert "collapsed by step 4: what is exported is the state after step 2" in outcome.message
@@ -180,7 +189,7 @@ def test_collapsed_features_go_back_to_the_last_checkpoint(settings, monkeypatch
         ({"init": "no-such-backbone"}, "no-such-backbone"),
         ({"init": "filters"}, "no vision transformer"),
         ({"name": "dinov2-small"}, "name of a published backbone"),
-        ({"name": "a/b"}, "cannot be the name of a file"),
+        ({"name": "a/b"}, "cannot be the name of a backbone"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_code_1(settings, capsys, changes, sentence):

@@ -1,5 +1,6 @@
 """What every source of episodes is, and what sources share: magnifications, units, classes that can be painted."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -8,13 +9,19 @@ import torch
 
 from patchfield.backbones.contrast import ImageContrast, contrast_of
 from training.episodes.scene import Mask, Pair, Pixels
+from training.errors import require
 
-_LEAST_SHARE = 0.004
+_MIN_SHARE = 0.004
 """A class that is to be painted covers at least this share of the first image."""
 
 
 class Source(ABC):
     """Pairs of images of one kind."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What messages call it."""
 
     @abstractmethod
     def pair(self, side: int, rng: np.random.Generator) -> Pair:
@@ -36,6 +43,10 @@ class Magnification:
     high: float = 1.8
     deviation: float = 0.12
 
+    def __post_init__(self) -> None:
+        require(0 < self.low <= self.high < math.inf, "magnification must be two positive numbers, the smaller first")
+        require(0 <= self.deviation < math.inf, "magnification.deviation must be at least 0")
+
     def draw(self, rng: np.random.Generator) -> tuple[float, float]:
         first = float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
         return first, first * float(np.exp(rng.normal(0, self.deviation)))
@@ -51,4 +62,4 @@ def paintable(mask: Mask) -> list[int]:
     """Classes that cover enough of a mask to be painted."""
     counts = np.bincount(mask.ravel())
     counts[0] = 0
-    return np.flatnonzero(counts >= max(1, _LEAST_SHARE * mask.size)).tolist()
+    return np.flatnonzero(counts >= max(1, _MIN_SHARE * mask.size)).tolist()

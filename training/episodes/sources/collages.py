@@ -14,7 +14,7 @@ from training.episodes.sources.textures import Textures
 _COARSE: tuple[type[Geometry], ...] = (LevelSets, Particles, Layers)
 """Shapes that are wide enough to show a texture."""
 
-_LEAST_MAGNIFICATION = 0.8
+_MIN_MAGNIFICATION = 0.8
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class CollageSource(Source):
     textures: Textures
     magnification: Magnification
 
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return "the collages"
+
     def pair(self, side: int, rng: np.random.Generator) -> Pair:
         geometry = _COARSE[rng.integers(len(_COARSE))].from_rng(rng)
         fillings = [self._filling(plane, side, rng) for plane in self._planes(geometry.phases, rng)]
@@ -51,11 +56,11 @@ class CollageSource(Source):
         kinds = self.textures.draw_kinds(count, rng)
         if rng.random() < 0.5:
             kinds = [kinds[0]] * count
-        return [kind[rng.integers(len(kind))] for kind in kinds]
+        return [kind[int(rng.integers(len(kind)))] for kind in kinds]
 
     def _filling(self, plane: Plane, side: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         """Two crops of a micrograph, magnified nearly alike."""
-        first, second = (max(factor, _LEAST_MAGNIFICATION) for factor in self.magnification.draw(rng))
+        first, second = (max(factor, _MIN_MAGNIFICATION) for factor in self.magnification.draw(rng))
         return self.textures.crop(plane, side, first, rng), self.textures.crop(plane, side, second, rng)
 
 

@@ -15,6 +15,11 @@ class SyntheticSource(Source):
 
     magnification: Magnification
 
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return "the generated microstructures"
+
     def pair(self, side: int, rng: np.random.Generator) -> Pair:
         material = draw_material(rng)
         first, second = self.magnification.draw(rng)

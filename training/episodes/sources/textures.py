@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from patchfield.images import ImageSettings
-from training.data.collection import ImageCache, Plane
+from training.data.cache import ImageCache
+from training.data.collection import Plane
 from training.episodes.scene import Pixels
 from training.episodes.sources.squares import Square
 
@@ -47,5 +48,5 @@ class Textures:
         for _ in range(_TRIES):
             square = Square.drawn(image.shape, side, factor, rng)
             tried.append((square, square.pixels(image)))
-        square, pixels = max(tried, key=lambda each: float(each[1].std()))
+        square, pixels = max(tried, key=lambda crop: float(crop[1].std()))
         return square.magnified(pixels)
