@@ -123,6 +123,19 @@ class TestFrames:
         assert micrograph.channels == 1
         np.testing.assert_array_equal(np.asarray(micrograph.stack), movie)
 
+    @pytest.mark.parametrize("eager", [True, False])
+    def test_frames_of_different_sizes_are_refused(self, tmp_path, monkeypatch, eager):
+        content = bytearray(self._movie(tmp_path, "gif").read_bytes())
+        second = content.index(b"\x2c", content.index(b"\x2c" + bytes(4)) + 1)
+        while bytes(content[second : second + 9]) != b"\x2c" + bytes(4) + b"\x32\0\x28\0":
+            second = content.index(b"\x2c", second + 1)
+        content[second + 5] = 60
+        (tmp_path / "m.gif").write_bytes(content)
+        if not eager:
+            monkeypatch.setattr(pictures, "EAGER_BYTES", 1)
+        with pytest.raises(ImageError, match=r"different sizes|damaged"):
+            np.asarray(read_image(tmp_path / "m.gif").pixels_at((1,)))
+
     def _movie(self, folder, suffix):
         first, *others = (Image.fromarray(frame) for frame in self.FRAMES)
         options = {"lossless": True} if suffix == "webp" else {}

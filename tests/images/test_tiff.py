@@ -256,6 +256,16 @@ class TestSize:
         np.testing.assert_array_equal(np.asarray(lazily.stack), at_once.stack)
         np.testing.assert_array_equal(lazily.pixels_at((1, 2)), np.rot90(np.moveaxis(stack[1, :, 2], 0, -1), -1))
 
+    def test_a_page_that_lies_about_its_size_is_a_sentence_when_it_is_reached(self, tmp_path, monkeypatch):
+        tifffile.imwrite(tmp_path / "a.tif", STACK, compression="zlib", metadata=None)
+        monkeypatch.setattr(tiff, "MAPPED_BYTES", 1)
+        micrograph = read_image(tmp_path / "a.tif")
+        with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+            file.pages[1].tags["ImageLength"].overwrite(20)
+        np.testing.assert_array_equal(micrograph.pixels_at((0,)), STACK[0])
+        with pytest.raises(ImageError, match="damaged"):
+            micrograph.pixels_at((1,))
+
     def test_large_palettes_and_negatives_are_converted_where_they_are_seen(self, tmp_path, monkeypatch):
         colormap = RNG.integers(0, 256, (3, 256)).astype(np.uint16) * 257
         tifffile.imwrite(tmp_path / "p.tif", STACK, photometric="palette", colormap=colormap)

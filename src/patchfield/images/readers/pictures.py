@@ -99,6 +99,8 @@ def _frames(path: Path, count: int, first: NDArray[Any], keeps_indices: bool) ->
         frames = [without_equal_channels(frame) if frame.ndim == 3 else frame for frame in frames]
     if any(frame.ndim == 3 for frame in frames):
         frames = [_in_colours(frame) for frame in frames]
+    if any(frame.shape != frames[0].shape for frame in frames):
+        raise ImageError(f"{path} has frames of different sizes: save the one that is meant as a file of its own.")
     return np.stack(frames)
 
 
@@ -108,6 +110,8 @@ def _later_frame(path: Path, first: NDArray[Any], keeps_indices: bool, number: i
         image.seek(number)
         frame = _frame(image, path, keeps_indices)
     frame = _in_colours(frame) if first.ndim == 3 else without_equal_channels(frame) if frame.ndim == 3 else frame
+    if frame.shape[:2] != first.shape[:2]:
+        raise ImageError(f"{path} has frames of different sizes: save the one that is meant as a file of its own.")
     if frame.shape != first.shape:
         raise ImageError(
             f"{path} begins in grey, and frame {number} has colours: save it as a TIFF of colours throughout."

@@ -128,7 +128,10 @@ class _PagedArray:
         numbers = self._numbers[key[: self._numbers.ndim]]
         with decoding(self._path), tifffile.TiffFile(self._path) as file:
             pages = [file.pages[int(number)].asarray(maxworkers=1) for number in numbers.flat]
-        whole = np.stack(pages).reshape(*numbers.shape, *self.shape[self._numbers.ndim :])
+        shape = self.shape[self._numbers.ndim :]
+        if any(page.shape != shape for page in pages):
+            raise ImageError(f"{self._path} cannot be read, it seems damaged (its pages differ in size).")
+        whole = np.stack(pages).reshape(*numbers.shape, *shape)
         return whole[(..., *key[self._numbers.ndim :])]
 
 
