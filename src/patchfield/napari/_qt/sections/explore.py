@@ -1,7 +1,5 @@
 """What the features show by themselves."""
 
-from functools import partial
-
 from qtpy.QtWidgets import QPushButton, QSpinBox
 
 from patchfield.napari._qt.cards import Section, hint, row
@@ -32,7 +30,8 @@ class ExploreSection(Section):
         }
         for role, button in self.buttons.items():
             button.setCheckable(True)
-            button.clicked.connect(partial(self._press, role))
+            # A lambda, for PySide6 gives no arguments to a partial.
+            button.clicked.connect(lambda pressed, role=role: self._press(role, pressed))
         self.clusters, self.head = QSpinBox(), QSpinBox()
         self.clusters.setRange(2, 30)
         self.clusters.setValue(explorer.clusters)
