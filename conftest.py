@@ -35,6 +35,7 @@ def _isolate() -> None:
     os.environ["HF_HOME"] = str(empty / "hub")
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["PATCHFIELD_WEIGHTS"] = str(empty / "weights")
+    os.environ["PATCHFIELD_RECOVERY"] = str(empty / "recovery")
     os.environ["NAPARI_CONFIG"] = str(empty / "napari.yaml")
     if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
         # Workers that each take all cores only wait for one another.

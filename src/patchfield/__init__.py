@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from patchfield.images import ImageSettings, read_image
     from patchfield.pipeline import Extractor, extract, extraction
     from patchfield.probe import LinearProbe
+    from patchfield.store import Project, ProjectClass
 
 __version__ = "0.1.0"
 
@@ -29,6 +30,8 @@ _HOMES = {
     "ImageSettings": "images",
     "LinearProbe": "probe",
     "PatchfieldError": "errors",
+    "Project": "store",
+    "ProjectClass": "store",
     "Sampling": "field",
     "extract": "pipeline",
     "extraction": "pipeline",
@@ -45,6 +48,8 @@ __all__ = [
     "ImageSettings",
     "LinearProbe",
     "PatchfieldError",
+    "Project",
+    "ProjectClass",
     "Sampling",
     "extract",
     "extraction",
