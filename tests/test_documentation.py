@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -13,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 FILES = re.compile(r"`((?:src|training|tests|benchmarks|scripts|docs)/[\w./-]*)")
 LINKS = re.compile(r"\]\((?!https?:|mailto:)([^)#]+)")
-COMMANDS = re.compile(r"(?:^|`)patchfield (?!\[)([a-z-]+)([^`\n]*)", re.MULTILINE)
+COMMANDS = re.compile(r"(?:^|`)patchfield (?!\[)((?:project )?[a-z-]+)([^`\n]*)", re.MULTILINE)
 OPTIONS = re.compile(r"(?<![\w-])(--?[a-z][\w-]*)")
 
 
@@ -34,9 +35,19 @@ def test_files_and_links_lead_somewhere(text, folder):
     assert not missing
 
 
+def known_commands() -> dict[str, Any]:
+    """Every command by its name; those of a group by both."""
+    commands = typer.main.get_command(app).commands
+    return commands | {
+        f"{group} {name}": command
+        for group, of_group in commands.items()
+        for name, command in getattr(of_group, "commands", {}).items()
+    }
+
+
 @pytest.mark.parametrize(("text", "folder"), pages())
 def test_commands_take_the_options_shown(text, folder):
-    commands = typer.main.get_command(app).commands
+    commands = known_commands()
     for name, options in named_commands(text):
         assert name in commands
         known = {option for parameter in commands[name].params for option in parameter.opts} | {"-h", "--help"}
@@ -44,5 +55,5 @@ def test_commands_take_the_options_shown(text, folder):
 
 
 def test_the_page_of_commands_is_complete():
-    shown = {name for name, _ in named_commands((ROOT / "README.md").read_text(encoding="utf-8"))}
+    shown = {name.split()[0] for name, _ in named_commands((ROOT / "README.md").read_text(encoding="utf-8"))}
     assert set(typer.main.get_command(app).commands) <= shown

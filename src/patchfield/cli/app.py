@@ -16,6 +16,7 @@ import typer
 
 from patchfield.cli.compare import compare
 from patchfield.cli.evaluating import evaluate
+from patchfield.cli.project import app as project_app
 from patchfield.cli.segmenting import pca, segment
 from patchfield.cli.showing import demo, info, models
 from patchfield.errors import error_sentence
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 for command in (demo, segment, pca, evaluate, compare, models, info):
     app.command()(command)
+app.add_typer(project_app, name="project")
 
 
 @runtime_checkable

@@ -90,7 +90,7 @@ def segment(
             job = Job(found.files, output, suffix_of(file_format), settings.axes, index, probabilities, overwrite)
             extractor = Extractor.load(recipes, device, bars.download)
             results = segment_with_labels(job, label_files, extractor, bars, save_probe)
-    _finish(results, found, output, "segmented")
+    finish(results, found, output, "segmented")
 
 
 def pca(
@@ -122,7 +122,7 @@ def pca(
     job = Job(found.files, output, suffix_of(file_format), settings.axes, index, overwrite=overwrite)
     with stoppable(output), Bars() as bars:
         results = show_components(job, Extractor.load(recipes, device, bars.download), bars)
-    _finish(results, found, output, "shown")
+    finish(results, found, output, "shown")
 
 
 def _check_source(
@@ -142,7 +142,7 @@ def _check_source(
         )
 
 
-def _finish(results: "Results", found: "ImageFiles", output: Path, done: str) -> None:
+def finish(results: "Results", found: "ImageFiles", output: Path, done: str) -> None:
     """Say what was done and what failed, and leave with 1 if anything did."""
     from patchfield.cli.terminal import say, show_failures
 

@@ -80,15 +80,14 @@ class ProjectFolder:
         return {index for index in found if index is not None}
 
     def remove(self, file: Path) -> None:
-        """Delete a file of this folder, and the folder of an image's labels with its last file."""
+        """Delete a file of this folder."""
         self._inside(file).unlink(missing_ok=True)
-        if file.parent.parent == self.path / LABELS:
-            _remove_if_empty(file.parent)
 
     def remove_image(self, image: str) -> None:
         """Delete what is kept of an image: its labels, and its pixels where they are here."""
         for index in self.planes(image):
             self.remove(self.plane(image, index))
+        _remove_if_empty(self.plane(image, ()).parent)
         self.remove(self.kept_image(image))
 
     def remove_all(self, images: list[str]) -> None:

@@ -91,15 +91,15 @@ class Project(Document):
             When the project is read-only, or the image has no file and is too large to be kept in the project.
         """
         self._check_writable()
-        settings = settings or next((recipe.image for recipe in self.recipes), ImageSettings())
-        stack = read_image(image, axes=settings.axes) if isinstance(image, str | Path) else image
-        if file is None and isinstance(stack, Micrograph):
-            file = stack.path
+        if file is None:
+            file = image if isinstance(image, str | Path) else image.path if isinstance(image, Micrograph) else None
         if file is not None:
             path = Path(os.path.abspath(file))
             known = [entry for entry in self.images if os.path.realpath(entry.path) == os.path.realpath(path)]
             if known:
                 return known[0]
+        settings = settings or next((recipe.image for recipe in self.recipes), ImageSettings())
+        stack = read_image(image, axes=settings.axes) if isinstance(image, str | Path) else image
         identifier = secrets.token_hex(6)
         if file is None:
             path = self._folder.kept_image(identifier)
