@@ -1,9 +1,13 @@
 """Patchfield: a few brush strokes on a micrograph become a full segmentation, live.
 
->>> import patchfield as pf                                             # doctest: +SKIP
->>> field = pf.extract(image, "filters")                                # doctest: +SKIP
->>> probe = pf.LinearProbe().fit([(field, labels)])                     # doctest: +SKIP
->>> segmentation = probe.segment(field)                                 # doctest: +SKIP
+>>> import patchfield as pf
+>>> from patchfield.samples import load_sample
+>>> sample = load_sample("alloy")
+>>> field = pf.extract(sample.image, "filters")
+>>> probe = pf.LinearProbe().fit([(field, sample.strokes)])
+>>> segmentation = probe.segment(field)
+>>> segmentation.shape == sample.image.shape
+True
 
 The names below are imported on first use, so that ``import patchfield`` itself is cheap.
 """
