@@ -1,7 +1,6 @@
 """The images of a run: found in folders, opened once to learn what they are, read again while training."""
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -23,12 +22,8 @@ from patchfield.images import (
     plane_indices,
     read_image,
 )
+from patchfield.images.roles import FileRole, file_role
 from patchfield.runs.folder import read_json
-
-_ROLES = "masks?|labels?|strokes?|scribbles?|annotations?|segmentations?|ground[ _-]?truth|gt"
-_LABEL_FOLDER = re.compile(rf"(.*[ _-])?({_ROLES})([ _-](train|training|test|testing|val|validation))?", re.IGNORECASE)
-_LABEL_FILE = re.compile(rf"({_ROLES}|object)[ _-].*|.*[ _-]({_ROLES}|probability|pca)", re.IGNORECASE)
-"""Labels and results that lie beside images are not trained on as if they were images."""
 
 _LATTICE = 512
 """Rows and columns, at most, that the variation of an image is measured on."""
@@ -71,21 +66,6 @@ class Collection:
         return sha256(repr(self.planes).encode()).hexdigest()[:16]
 
 
-def is_label(path: Path, source: Path) -> bool:
-    """Whether a file is called like labels or a result: itself, or a folder between the source and it.
-
-    Examples
-    --------
-    >>> root = Path("steel")
-    >>> [is_label(root / name, root) for name in ("mask_1.png", "1_segmentation.tif", "train_masks/old/1.png")]
-    [True, True, True]
-    >>> [is_label(root / name, root) for name in ("image_1.png", "labelled.tif", "scribbles_steel/1.png")]
-    [False, False, False]
-    """
-    folders = path.relative_to(source).parent.parts
-    return bool(_LABEL_FILE.fullmatch(path.stem)) or any(_LABEL_FOLDER.fullmatch(folder) for folder in folders)
-
-
 def find_images(sources: Path | Iterable[Path], excluded: Iterable[Path] = ()) -> tuple[list[Path], list[Path]]:
     """All image files of folders (and folders in them), and the labels that lie beside them; both sorted.
 
@@ -113,7 +93,8 @@ def find_images(sources: Path | Iterable[Path], excluded: Iterable[Path] = ()) -
         if not source.exists():
             raise ImageError(f"{source} does not exist: give a folder of images.")
         for path in sorted([source] if source.is_file() else filter(_is_image, source.rglob("*"))):
-            found = labels if source.is_dir() and is_label(path, source) else images
+            is_image = source.is_file() or file_role(path, below=source) is FileRole.IMAGE
+            found = images if is_image else labels
             found.setdefault(path.resolve(), path)
     for path in excluded:
         images.pop(Path(path).resolve(), None)

@@ -1,10 +1,14 @@
 """Episodes: what is painted, asked and held out; that a network learns from them, and runs resume."""
 
+import json
+import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from rich.console import Console
@@ -22,13 +26,15 @@ from training.episodes.dataset import EpisodeDataset
 from training.episodes.finding import find_sources
 from training.episodes.loss import UNLABELLED, EpisodeLoss, EpisodeLossSettings
 from training.episodes.objective import StrokeEpisodes
-from training.episodes.scene import Episodes
+from training.episodes.scene import Episodes, Pair
 from training.episodes.settings import EpisodeSettings, Shares
 from training.episodes.sources import (
     CollageSource,
     LabelledSource,
+    Source,
     SyntheticSource,
 )
+from training.errors import TrainingError
 
 QUIET = Console(quiet=True)
 
@@ -207,3 +213,82 @@ def test_textures_that_cannot_be_read_are_left_out(settings, tmp_path):
     run = replace(settings, textures=[*settings.texture_folders, tmp_path])
     collages = find_sources(run, QUIET).weighted[-1][0]
     assert "broken.png" not in [Path(plane.path).name for kind in collages.textures.kinds for plane in kind]
+
+
+def test_an_image_without_a_judged_pixel_does_not_count():
+    masks = torch.randint(0, 3, (3, 2, 32, 32))
+    strokes = masks[:, 0].where(torch.rand(3, 32, 32) < 0.1, UNLABELLED)
+    features = torch.randn(3, 2, 5, 16, 16, requires_grad=True)
+    loss = EpisodeLoss(EpisodeLossSettings())
+
+    def judged(chosen, masks):
+        return loss(features[chosen], Episodes(torch.zeros(3, 2, 3, 32, 32)[chosen], masks, strokes[chosen]), phase=1)
+
+    partly = masks.clone()
+    partly[2, 1] = UNLABELLED
+    value, accuracy = judged(slice(None), partly)
+    value.backward()
+    assert value.isfinite()
+    assert features.grad.isfinite().all()
+    others, of_others = judged(slice(2), masks[:2])
+    torch.testing.assert_close(accuracy[1], of_others[1])
+    nowhere = masks.clone()
+    nowhere[:, 1] = UNLABELLED
+    first_alone, by_classes = judged(slice(None), nowhere)
+    assert first_alone.isfinite()
+    assert by_classes[1] == 0
+    assert others.isfinite()
+
+
+class OneClass(Source):
+    """Images of which nothing can be learned."""
+
+    title = "the blank ones"
+
+    def pair(self, side, rng):
+        mask = np.ones((side, side), np.uint8)
+        return Pair((np.zeros((side, side, 3), np.float32),) * 2, (mask, mask))
+
+
+def test_a_source_that_never_shows_two_classes_ends_in_a_sentence(settings):
+    dataset = EpisodeDataset([(OneClass(), 1.0)], settings.side, settings.strokes, settings.light, seed=1)
+    with pytest.raises(TrainingError, match="no crop of 64 pixels of the blank ones shows two classes"):
+        dataset[0]
+
+
+def test_labelled_images_are_kept_up_to_a_number_of_bytes(settings):
+    (source, _), *_ = find_sources(settings, QUIET).weighted
+    small, ample = (LabelledSource(source.sets, source.magnification, capacity) for capacity in (1, 2**30))
+    for seed in range(4):
+        drawn = [kept.pair(64, np.random.default_rng(seed)) for kept in (small, ample)]
+        np.testing.assert_array_equal(drawn[0].images, drawn[1].images)
+    assert len(small._read) == 1
+    assert len(ample._read) > 2
+
+
+def test_episodes_can_be_made_in_processes_that_share_no_memory(settings):
+    dataset = EpisodeDataset(
+        find_sources(settings, QUIET).weighted, settings.side, settings.strokes, settings.light, seed=1
+    )
+    _ = dataset[0]
+    copy = pickle.loads(pickle.dumps(dataset))
+    for drawn, again in zip(dataset[3], copy[3], strict=True):
+        torch.testing.assert_close(drawn, again, rtol=0, atol=0)
+
+
+def test_other_labels_are_not_resumed_with(settings, micrographs, capsys, tmp_path):
+    labels = tmp_path / "labels"
+    shutil.copytree(micrographs, labels)
+    run = replace(settings, labels=[labels], textures=[], shares=Shares(collages=0))
+    train(run)
+    assert json.loads((run.output / "run.json").read_text())["labelled"] == 8
+    Image.fromarray(np.full((128, 128), 1, np.uint8)).save(labels / "mask_0.png")
+    with pytest.raises(TrainingError, match="began with other labels"):
+        train(replace(run, resume=True))
+
+
+def test_a_stack_cannot_be_a_labelled_image(settings, tmp_path):
+    tifffile.imwrite(tmp_path / "image_a.tif", np.zeros((3, 80, 80), np.uint8), imagej=True, metadata={"axes": "ZYX"})
+    Image.fromarray(np.ones((80, 80), np.uint8)).save(tmp_path / "mask_a.png")
+    with pytest.raises(TrainingError, match=r"image_a.tif has 3 planes"):
+        find_sources(replace(settings, labels=tmp_path), QUIET)
