@@ -6,7 +6,6 @@ NEEDED = {
     "lightning-fabric": "lightning_fabric",
     "jsonargparse": "jsonargparse",
     "pyyaml": "yaml",
-    "torchvision": "torchvision",
     "tensorboard": "tensorboard",
     "matplotlib": "matplotlib",
 }
