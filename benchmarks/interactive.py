@@ -14,10 +14,12 @@ import os
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -32,13 +34,14 @@ CLASSES = 3
 SAMPLINGS = {"balanced": "balanced (4 views)", "hr-dv2": "hr-dv2 (17 views)"}
 
 
-def micrograph(megapixels: float) -> np.ndarray:
+def micrograph(megapixels: float) -> NDArray[np.uint8]:
     """A square uint8 image: smooth blobs and noise, since nothing here depends on what is seen."""
     side = round((megapixels * 2**20) ** 0.5)
     rows, columns = np.mgrid[:side, :side]
     blobs = np.sin(rows / 31) * np.cos(columns / 23)
     noise = np.random.default_rng(0).normal(0, 0.2, blobs.shape)
-    return np.clip((blobs + noise) * 60 + 128, 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip((blobs + noise) * 60 + 128, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def strokes(side: int, count: int) -> np.ndarray:
@@ -73,8 +76,8 @@ def _answers_to_strokes(field: FeatureField) -> dict[str, float]:
     refits, segmentations = [], []
     for count in range(5, 12):
         labels = strokes(side, count)
-        refits.append(_seconds(lambda labels=labels: probe.fit([(field, labels)])))
-        segmentations.append(_seconds(lambda: probe.segment(field)))
+        refits.append(_seconds(partial(probe.fit, [(field, labels)])))
+        segmentations.append(_seconds(partial(probe.segment, field)))
     total = np.median(np.array(refits) + np.array(segmentations))
     return {
         "total": float(total),

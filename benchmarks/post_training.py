@@ -85,13 +85,13 @@ def learn_filters(collection: Collection, steps: int, path: Path) -> None:
             group["lr"] = cosine(LEARNING_RATE, 0, step, steps, warmup=steps // 20)
         images = batch.teacher_globals[:, 0]
         with torch.no_grad():
-            told = _per_patch(bank.encode(images))
-        tokens = model["vit"].forward_features((images - mean) / std)[:, student.spec.prefix :]
-        loss = functional.smooth_l1_loss(model["predict"](tokens), told)
+            target = _per_patch(bank.encode(images))
+        tokens = model["vit"].forward_features((images - mean) / std)[:, student.spec.prefix :]  # type: ignore[operator]
+        loss = functional.smooth_l1_loss(model["predict"](tokens), target)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
-    constant = functional.smooth_l1_loss(torch.zeros_like(told), told)
+    constant = functional.smooth_l1_loss(torch.zeros_like(target), target)
     print(f"filter bank: loss {loss.item():.3f}; a constant guess has {constant.item():.3f}", file=sys.stderr)
     export_checkpoint(path, student.vit.state_dict(), student.spec, {"summary": "Learned from the filter bank"})
 
@@ -105,7 +105,7 @@ def _per_patch(levels: list[torch.Tensor]) -> torch.Tensor:
 
 def post_train(name: str, flags: list[str], initial: Path, arguments: argparse.Namespace) -> Path:
     """Post-train, or go on with it, as a user would; the teacher's file."""
-    folder = arguments.output / name.replace(" ", "-")
+    folder: Path = arguments.output / name.replace(" ", "-")
     teacher = folder / "teacher.safetensors"
     if not teacher.exists():
         config = folder / "images.yaml"

@@ -97,9 +97,13 @@ def whole_steps(batch: int, size: int, steps: int, architecture: str) -> dict[st
             loaded.append(time.perf_counter() - waiting)
             stepper.step(images, number)
 
+        def timed() -> None:
+            for number in range(1, steps + 1):
+                step(number)
+
         step(0)
         loaded.clear()
-        seconds = _seconds(lambda: [step(number) for number in range(1, steps + 1)]) / steps
+        seconds = _seconds(timed) / steps
         waited, memory = sum(loaded) / steps, _peak_memory()
         with profile(activities=ACTIVITIES) as profiled:
             for number in range(steps + 1, 2 * steps + 1):
@@ -143,14 +147,15 @@ def floor(batch: int, size: int, steps: int, architecture: str) -> dict[str, flo
     ]
     half = DEVICE.type == "cuda"
 
-    def run() -> None:
-        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=half):
-            sums = [objective.student.backbone(group).grid.float().mean() for group in groups]
-        sum(sums).backward()
-        objective.student.zero_grad()
+    def run(count: int) -> None:
+        for _ in range(count):
+            with torch.autocast(DEVICE.type, torch.bfloat16, enabled=half):
+                means = [objective.student.backbone(group).grid.float().mean() for group in groups]
+            torch.autograd.backward(torch.stack(means).sum())
+            objective.student.zero_grad()
 
-    run()
-    return {"step": _seconds(lambda: [run() for _ in range(steps)]) / steps, "memory": _peak_memory()}
+    run(1)
+    return {"step": _seconds(lambda: run(steps)) / steps, "memory": _peak_memory()}
 
 
 def _settings(folder: Path, batch: int, size: int, steps: int, architecture: str) -> NeCoSettings:

@@ -86,6 +86,7 @@ def measure(megapixels: float) -> tuple[dict[str, np.ndarray], list[float]]:
         ticks.take()
         run_until(lambda: controller.status.state is State.NEED_CLASSES)
         gaps["loading, first view"] = ticks.take()
+        assert controller.current is not None
         labels, turn = controller.current.labels, 0
         while controller.status.progress is not None:
             paint_stroke(labels, 1 + turn % 2, rng)

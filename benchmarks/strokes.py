@@ -117,7 +117,8 @@ class Classical(Method):
 
     def segment(self, features: Any) -> NDArray[Any]:
         height, width, channels = features.shape
-        return self._classifier.predict(features.reshape(-1, channels)).reshape(height, width)
+        labels: NDArray[Any] = self._classifier.predict(features.reshape(-1, channels)).reshape(height, width)
+        return labels
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ def main() -> None:
 
 def trained(fold: list[str], number: int, arguments: argparse.Namespace) -> Path:
     """The file of the network that was trained without the sets of a fold."""
-    folder = arguments.output / f"fold-{number}"
+    folder: Path = arguments.output / f"fold-{number}"
     network = folder / "micro.safetensors"
     if not network.exists():
         folder.mkdir(parents=True, exist_ok=True)

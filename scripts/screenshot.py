@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QApplication
 from patchfield.napari._qt.panel import PatchfieldPanel
 from patchfield.napari.app import open_window
 from patchfield.napari.layers import Role
-from patchfield.napari.segment.updates import Show
 from patchfield.napari.session.status import State
+from patchfield.napari.session.view import Show
 from patchfield.samples import load_sample
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
@@ -45,9 +45,10 @@ def is_settled(panel: PatchfieldPanel) -> bool:
 def paint(panel: PatchfieldPanel, strokes: np.ndarray, names: dict[int, str]) -> None:
     """Paint strokes and name the classes, as a user would have done."""
     controller = panel.controller
+    assert controller.current is not None
     controller.classes.ensure(names)
     for value, name in names.items():
-        controller.classes.change(value, name=name)
+        controller.classes.rename(value, name)
         controller.current.labels.data_setitem(np.nonzero(strokes == value), value)
 
 
