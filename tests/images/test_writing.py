@@ -63,10 +63,11 @@ class TestLabels:
         with pytest.raises(ImageError, match="whole numbers from 0"):
             write_labels(tmp_path / "l.tif", labels)
 
-    @pytest.mark.parametrize("width", [3, 5])
-    def test_a_stack_stays_a_stack(self, tmp_path, width):
-        stack = RNG.integers(0, 4, (6, 7, width), dtype=np.uint8)
-        write_labels(tmp_path / "l.tif", stack)
+    @pytest.mark.parametrize("axes", ["", "Z"])
+    @pytest.mark.parametrize("size", [(7, 5), (7, 3), (7, 1), (1, 7), (1, 1)])
+    def test_a_stack_stays_a_stack(self, tmp_path, size, axes):
+        stack = RNG.integers(0, 4, (6, *size), dtype=np.uint8)
+        write_labels(tmp_path / "l.tif", stack, axes=axes)
         np.testing.assert_array_equal(read_labels(tmp_path / "l.tif"), stack)
 
 

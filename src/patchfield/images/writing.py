@@ -208,7 +208,9 @@ def _suits_imagej(pixels: NDArray[Any], axes: str) -> bool:
     ordered = [_IMAGEJ_AXES.find(letter) for letter in lead]
     colours = not axes.endswith("S") or pixels.dtype == np.uint8
     known = -1 not in ordered and ordered == sorted(ordered) and len(set(ordered)) == len(ordered)
-    return known and colours and pixels.dtype in _IMAGEJ_DTYPES and pixels.nbytes < _IMAGEJ_BYTES
+    # Columns of one pixel are taken for something else there.
+    wide = not lead or pixels.shape[axes.index("X")] > 1
+    return known and wide and colours and pixels.dtype in _IMAGEJ_DTYPES and pixels.nbytes < _IMAGEJ_BYTES
 
 
 def _write_imagej(path: Path, pixels: NDArray[Any], axes: str, notes: Notes, colors: NDArray[np.uint8] | None) -> None:

@@ -72,6 +72,8 @@ def image_series(path: Path, file: tifffile.TiffFile, found: Sequence[tifffile.T
             if found
             else f"{path} holds no image."
         )
+    if not all({*"YX"} <= {*series.axes} for series in images):
+        raise ImageError(f"{path} cannot be read, it seems damaged (its image has no rows or no columns).")
     largest = max(images, key=_pixels)
     equal = [series for series in images if _kind(series) == _kind(largest)]
     others = [series for series in images if _kind(series) != _kind(largest) and not _is_level(series, largest)]
