@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 
 from patchfield.backbones import RECOMMENDED
@@ -184,13 +184,20 @@ def test_closing_the_panel_in_the_middle_of_a_job_keeps_the_labels(open_panel, t
     assert [roles.role(layer) for layer in viewer.layers] == [None, Role.LABELS]
 
 
-def test_closing_the_window_in_the_middle_of_a_job_ends_it(open_panel, two_phases, qtbot):
-    viewer, panel = open_panel(two_phases(700, 700))
+def test_closing_a_window_at_work_is_silent_while_another_goes_on(open_panel, two_phases, paint_both, qtbot):
+    open_panel()
+    viewer, panel = open_panel(two_phases(700, 700), show=True)
     controller = panel.controller
+    qtbot.waitUntil(lambda: controller.features.extracting is not None, timeout=PATIENCE)
+    paint_both(controller)
     assert workers()
-    viewer.close()
+    before = len(notification_manager.records)
+    # From inside the event loop, as a click does: only then Qt destroys the widgets while the program goes on.
+    QTimer.singleShot(0, viewer.close)
+    qtbot.waitUntil(lambda: len(controller.classes.counted) == 0, timeout=PATIENCE)
     qtbot.waitUntil(lambda: not workers(), timeout=PATIENCE)
-    assert controller.current is None
+    qtbot.wait(200)
+    assert len(notification_manager.records) == before
 
 
 def test_two_windows_at_once(open_panel, settle, two_phases, paint_both):
