@@ -13,7 +13,7 @@ from rich.console import Console
 
 from patchfield.atomic import atomic_path
 from patchfield.errors import PatchfieldError
-from patchfield.runs.folder import STATUS, ExitCode, RunProgress, State, read_status, write_status
+from patchfield.runs.folder import CHECKPOINT, STATUS, ExitCode, RunProgress, State, read_status, write_status
 from training.engine.config_file import read_config
 from training.engine.launch import is_first_process
 from training.engine.objective import BatchT, Objective, SettingsT
@@ -112,7 +112,8 @@ def _status_of_failures(folder: Path) -> Iterator[None]:
         if not is_first_process():
             raise
         status = read_status(folder)
-        if earlier is not None and (status is None or status.state == "starting"):
+        refused = (folder / CHECKPOINT).exists() and (status is None or status.state == "starting")
+        if refused and earlier is not None:
             with atomic_path(path) as temporary:
                 temporary.write_bytes(earlier)
         else:

@@ -2,8 +2,9 @@
 
 import errno
 import json
-import os
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def halfway(command, monkeypatch):
 
     def step_and_stop(stepper, batch, step, _step=Stepper.step):
         if step == 2:
-            os.kill(os.getpid(), 15)
+            signal.raise_signal(signal.SIGTERM)
         return _step(stepper, batch, step)
 
     with monkeypatch.context() as patch:
@@ -143,6 +144,12 @@ def test_a_mistaken_start_leaves_a_finished_run_as_it_was(refused, command, fini
     assert (finished / METRICS).read_bytes() == metrics
 
 
+def test_the_latest_of_several_refusals_is_told_where_no_run_was_begun(refused, command, tmp_path):
+    refused(command("--init", "filters"))
+    sentence = refused(command("--name", "micro"))
+    assert read_status(tmp_path / "run").message in sentence
+
+
 def test_two_runs_do_not_share_a_folder(refused, command, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -234,8 +241,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(error, refused, command, tmp_path
 
 
 def test_a_disk_that_is_too_small_is_found_out_before_the_first_step(refused, command, tmp_path, monkeypatch):
-    usage = os.statvfs_result
-    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000, "of": usage}))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
     assert "GB left, and this run needs" in refused(command())
     assert not (tmp_path / "run" / METRICS).exists()
 
