@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage.feature import peak_local_max
+from skimage.measure import block_reduce
 
 from patchfield.field import FeatureField
 from patchfield.napari.jobs import Job, Slot
@@ -48,12 +48,10 @@ def unsure_positions(
     [(39, 23)]
     """
     height, width = uncertainty.shape
-    grid = (-(-height // PATCH), -(-width // PATCH))
-    patch = (np.arange(height) // PATCH)[:, None] * grid[1] + np.arange(width) // PATCH
-    numbers = np.arange(grid[0] * grid[1])
-    means = ndimage.mean(uncertainty, patch, numbers).reshape(grid)
+    # NaN fills up what the last patches lack, and does not count.
+    means = block_reduce(uncertainty, PATCH, np.nanmean, cval=np.nan)
     if painted is not None:
-        means[ndimage.maximum(painted, patch, numbers).reshape(grid) > 0] = 0
+        means[block_reduce(painted, PATCH, np.max) > 0] = 0
     peaks = peak_local_max(means, min_distance=1, exclude_border=False, num_peaks=count)
     return [
         (int(min(i * PATCH + PATCH // 2 - 1, height - 1)), int(min(j * PATCH + PATCH // 2 - 1, width - 1)))
