@@ -309,6 +309,7 @@ class Document:
         with self._saving, self._changing:
             before, after = self._folder, ProjectFolder(target)
             leaves = self.is_recovered and not self.read_only
+            taken = self.labels.take_unsaved()  # what is painted from now on is for the next save
             try:
                 moved = with_kept_images(self._description, before, after)
                 self.labels.write(after, self.labels.everything())
@@ -317,10 +318,10 @@ class Document:
                     self.probe.save(after.probe)
                 write_description(target, moved)  # last, for it is what makes the folder a project
             except (OSError, PatchfieldError):
+                self.labels.give_back(taken)
                 after.remove_all(list(self._description.images))
                 raise
             self._folder, self._description, self._unsaved = after, moved, _Unsaved()
-            self.labels.take_unsaved()
             if leaves:
                 before.remove_all(list(moved.images))
             before.close()

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from patchfield.store.sparse import SparseLabels
 ImageKey = ProjectImage | str | Path
 """An image of a project: itself, its id, or the path of its file."""
 PlaneKey = tuple[str, PlaneIndex]
+
+_WRITERS = 8
 
 
 class ProjectLabels(MutableMapping[tuple[ImageKey, PlaneIndex], NDArray[np.unsignedinteger[Any]]]):
@@ -162,8 +165,11 @@ class ProjectLabels(MutableMapping[tuple[ImageKey, PlaneIndex], NDArray[np.unsig
         OSError
             When the disk is full, or the folder cannot be written to.
         """
-        for (image, index), record in records.items():
-            write_plane(folder.plane(image, index), record)
+        files = {folder.plane(*key): record for key, record in records.items()}
+        # Most of the time is spent waiting until files are on the disk, so many planes are written at once.
+        with ThreadPoolExecutor(min(len(files), _WRITERS) or 1) as writers:
+            for _ in writers.map(write_plane, files, files.values()):
+                pass
 
     def forget(self, image: ProjectImage) -> None:
         """Forget an image."""

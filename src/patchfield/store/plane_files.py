@@ -17,6 +17,7 @@ before, after              (m,): labels before and after the edit
 =========================  =======================================================================
 """
 
+import io
 import re
 import zipfile
 import zlib
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import read_array
 from numpy.typing import NDArray
 
 from patchfield.atomic import atomic_path
@@ -131,13 +133,13 @@ def _read_arrays(path: Path) -> dict[str, Integers]:
         _require({member.filename.removesuffix(".npy") for member in members} == _ARRAYS, "other arrays than expected")
         _require(len(members) == len(_ARRAYS), "arrays that repeat")
         _require(sum(member.file_size for member in members) <= MAX_BYTES, "it is too large")
+        contents = {member.filename.removesuffix(".npy"): archive.read(member) for member in members}
     arrays: dict[str, Integers] = {}
-    with np.load(path, allow_pickle=False) as stored:
-        for name in sorted(_ARRAYS):
-            values: NDArray[Any] = stored[name]
-            _require(values.ndim == 1 and values.dtype.kind in "iu" and values.nbytes <= MAX_BYTES, f"the array {name}")
-            _require(values.dtype != np.uint64 or values.max(initial=0) < 2**63, f"the array {name}")
-            arrays[name] = values.astype(np.int64)
+    for name, content in contents.items():
+        values: NDArray[Any] = read_array(io.BytesIO(content), allow_pickle=False)
+        _require(values.ndim == 1 and values.dtype.kind in "iu" and values.nbytes <= MAX_BYTES, f"the array {name}")
+        _require(values.dtype != np.uint64 or values.max(initial=0) < 2**63, f"the array {name}")
+        arrays[name] = values.astype(np.int64)
     return arrays
 
 

@@ -111,15 +111,24 @@ class SparseLabels:
             raise LabelError(
                 f"{name} are {image.dtype} of shape {image.shape}: labels are whole numbers (rows, columns)."
             )
-        flat = image.reshape(-1)
-        inner = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-        starts = np.concatenate([[0], inner]).astype(np.int64) if flat.size else np.zeros(0, np.int64)
-        ends = np.append(starts[1:], flat.size).astype(np.int64) if flat.size else starts
+        shape, width = (image.shape[0], image.shape[1]), image.shape[1]
+        rows = _painted_rows(image)
+        if not len(rows):
+            return cls.blank(shape)
+        flat = image[rows].reshape(-1)
+        breaks = flat[1:] != flat[:-1]
+        breaks[width * (np.flatnonzero(np.diff(rows) > 1) + 1) - 1] = (
+            True  # rows that nothing is painted on lie between
+        )
+        starts = np.append(0, np.flatnonzero(breaks) + 1)
+        lengths = np.diff(starts, append=flat.size)
         values = flat[starts].astype(np.int64)
-        if values.min(initial=0) < 0 or values.max(initial=0) > MAX_LABEL:
+        if values.min() < 0 or values.max() > MAX_LABEL:
             raise LabelError(f"{name} hold values below 0 or above {MAX_LABEL}: number the classes from 1.")
         painted = values != 0
-        return cls((image.shape[0], image.shape[1]), starts[painted], ends[painted], values[painted])
+        starts, lengths = starts[painted], lengths[painted]
+        starts = rows[starts // width] * width + starts % width
+        return cls(shape, starts, starts + lengths, values[painted])
 
     @classmethod
     def blank(cls, shape: tuple[int, int]) -> "SparseLabels":
@@ -186,6 +195,16 @@ class SparseLabels:
         run = np.searchsorted(self.starts, pixels, side="right") - 1
         inside = (run >= 0) & (pixels < self.ends[run])
         return np.where(inside, self.values[run], 0)
+
+
+def _painted_rows(image: NDArray[Any]) -> Integers:
+    """The rows that are not blank; the one glance at every pixel, many times as fast as comparing neighbours."""
+    if image.size == 0:
+        return np.zeros(0, np.int64)
+    largest = image.max(axis=1)
+    return np.flatnonzero(
+        largest if image.dtype.kind in "bu" else largest.astype(bool) | image.min(axis=1).astype(bool)
+    )
 
 
 def _equal(*pairs: tuple[Integers, Integers]) -> bool:
