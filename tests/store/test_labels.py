@@ -129,17 +129,21 @@ class TestPlaneFiles:
     @pytest.mark.parametrize(
         ("name", "values"),
         [
-            ("gaps", [2**40]),
-            ("lengths", [0]),
-            ("values", [0]),
-            ("values", [[1]]),
-            ("values", [1.5]),
-            ("before", [2**33]),
-            ("sizes", [7]),
-            ("shape", [600, 700]),
-            ("numbers", [1, 2]),
-            ("version", []),
-            ("gaps", np.array([{"any": "object"}], object)),
+            ("runs", [[2**40], [1], [1]]),
+            ("runs", [[0], [0], [1]]),
+            ("runs", [[0], [1], [0]]),
+            ("runs", [[0], [43], [1]]),
+            ("runs", [[0, 1], [1, 1]]),
+            ("runs", [0, 1, 1]),
+            ("runs", [[0.5], [1.0], [1.0]]),
+            ("runs", [[2**63], [1], [1]]),
+            ("stretches", [[0], [1], [2**33], [1]]),
+            ("stretches", [[-1], [1], [0], [1]]),
+            ("edits", [[1], [0], [7]]),
+            ("edits", [[2, 1], [0, 0], [1, 1]]),
+            ("plane", [1, 600, 700, 0]),
+            ("plane", []),
+            ("runs", np.array([[{"any": "object"}]] * 3, object)),
         ],
     )
     def test_hostile_arrays_are_refused(self, tmp_path, name, values):
@@ -151,14 +155,14 @@ class TestPlaneFiles:
 
     def test_a_newer_file_says_so(self, tmp_path):
         write_plane(tmp_path / "p.npz", blank())
-        _replace_array(tmp_path / "p.npz", "version", np.array([2]))
+        _replace_array(tmp_path / "p.npz", "plane", np.array([2, 0, 0, 0]))
         with pytest.raises(ProjectError, match="newer Patchfield"):
             read_plane(tmp_path / "p.npz", (6, 7))
 
     def test_a_file_that_unpacks_to_gigabytes_is_not_unpacked(self, tmp_path, monkeypatch):
         monkeypatch.setattr("patchfield.store.plane_files.MAX_BYTES", 5000)
         write_plane(tmp_path / "p.npz", blank())
-        _replace_array(tmp_path / "p.npz", "gaps", np.zeros(10_000, np.uint8))
+        _replace_array(tmp_path / "p.npz", "runs", np.zeros((3, 10_000), np.uint8))
         with pytest.raises(ProjectError, match="too large"):
             read_plane(tmp_path / "p.npz", (6, 7))
 

@@ -4,23 +4,21 @@ A file is a compressed NumPy archive without pickled objects. Positions are flat
 stored as distances, which compress well: a run begins ``gaps[i]`` pixels after the end of the one before and has
 ``lengths[i]`` pixels.
 
-=========================  =======================================================================
-array                      what it holds
-=========================  =======================================================================
-version                    (1,): 1
-shape                      (2,): rows, columns
-gaps, lengths, values      (n,): the runs of painted pixels and their labels
-forgotten                  (1,): earlier edits that are not kept
-numbers, undone, sizes     (e,): of each kept edit its number, whether it is undone, its stretches
-edit_gaps, edit_lengths    (m,): the stretches of all edits, one after the other
-before, after              (m,): labels before and after the edit
-=========================  =======================================================================
+===========  ==========  ===============================================================
+array        shape       what it holds
+===========  ==========  ===============================================================
+plane        (4,)        version (1), rows, columns, earlier edits that are not kept
+runs         (3, n)      gaps, lengths and labels of the runs of painted pixels
+edits        (3, e)      number, whether it is undone, and count of stretches, by edit
+stretches    (4, m)      gaps, lengths, labels before and after, one edit after the other
+===========  ==========  ===============================================================
 """
 
 import io
 import re
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +36,9 @@ MAX_BYTES = 2**28
 """Of a file when it is unpacked: some 20 million runs."""
 
 _VERSION = 1
-_OF_LABELS = ("version", "shape", "gaps", "lengths", "values")
-_OF_EDITS = ("forgotten", "numbers", "undone", "sizes", "edit_gaps", "edit_lengths", "before", "after")
-_ARRAYS = frozenset((*_OF_LABELS, *_OF_EDITS))
+_ROWS = {"plane": 4, "runs": 3, "edits": 3, "stretches": 4}
+"""The length of each array's first axis."""
+
 _NAME = re.compile(r"p((?:0|[1-9]\d{0,8})(?:_(?:0|[1-9]\d{0,8})){0,7})?\.npz")
 
 
@@ -83,22 +81,14 @@ def write_plane(path: Path, record: PlaneRecord) -> None:
         for name in ("starts", "ends", "before", "after")
     )
     sizes = np.array([len(edit.change) for edit in edits], np.int64)
+    numbers, undone = [edit.number for edit in edits], [edit.undone for edit in edits]
     arrays = {
-        "version": np.array([_VERSION]),
-        "shape": np.array(labels.shape),
-        "gaps": _gaps(labels.starts, labels.ends),
-        "lengths": labels.ends - labels.starts,
-        "values": labels.values,
-        "forgotten": np.array([record.forgotten]),
-        "numbers": np.array([edit.number for edit in edits], np.int64),
-        "undone": np.array([edit.undone for edit in edits], np.int64),
-        "sizes": sizes,
-        "edit_gaps": _gaps(starts, ends, sizes),
-        "edit_lengths": ends - starts,
-        "before": before,
-        "after": after,
+        "plane": np.array([_VERSION, *labels.shape, record.forgotten]),
+        "runs": np.stack([_gaps(labels.starts, labels.ends), labels.ends - labels.starts, labels.values]),
+        "edits": np.stack([np.array(numbers, np.int64), np.array(undone, np.int64), sizes]),
+        "stretches": np.stack([_gaps(starts, ends, sizes), ends - starts, before, after]),
     }
-    compact = {name: _smallest(values) for name, values in arrays.items()}
+    compact = {name: values.astype(np.min_scalar_type(int(values.max(initial=0)))) for name, values in arrays.items()}
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, **compact)  # type: ignore[arg-type]
 
@@ -112,12 +102,17 @@ def read_plane(path: Path, shape: tuple[int, int]) -> PlaneRecord:
         When the file is damaged, of a newer version, or of a plane of another shape.
     """
     try:
-        arrays = _read_arrays(path)
-        version = int(arrays["version"][0])
-        if version <= _VERSION:
-            return _record(arrays, shape)
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, IndexError, EOFError) as error:
-        raise _damaged(path, " ".join(str(error).split()).rstrip(".")) from error
+        with zipfile.ZipFile(path) as archive:
+            members = {member.filename: member for member in archive.infolist()}
+            _require(sum(member.file_size for member in archive.infolist()) <= MAX_BYTES, "it is too large")
+            plane = _array(archive, members, "plane")
+            if plane[0] <= _VERSION:
+                runs, edits, stretches = (_array(archive, members, name) for name in ("runs", "edits", "stretches"))
+                return _record(plane, runs, edits, stretches, shape)
+    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError) as error:
+        missing = isinstance(error, KeyError)
+        reason = f"{error.args[0]!r} is missing" if missing else " ".join(str(error).split()).rstrip(".")
+        raise _damaged(path, reason) from error
     except (NotImplementedError, RuntimeError) as error:  # other kinds of compression; encrypted
         raise _damaged(path, str(error)) from error
     raise ProjectError(f"{path} was saved by a newer Patchfield: update Patchfield to open it.")
@@ -127,45 +122,34 @@ def _damaged(path: Path, reason: str) -> ProjectError:
     return ProjectError(f"The strokes in {path} are damaged ({reason}): take the file from a backup, or move it away.")
 
 
-def _read_arrays(path: Path) -> dict[str, Integers]:
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        _require({member.filename.removesuffix(".npy") for member in members} == _ARRAYS, "other arrays than expected")
-        _require(len(members) == len(_ARRAYS), "arrays that repeat")
-        _require(sum(member.file_size for member in members) <= MAX_BYTES, "it is too large")
-        contents = {member.filename.removesuffix(".npy"): archive.read(member) for member in members}
-    arrays: dict[str, Integers] = {}
-    for name, content in contents.items():
-        values: NDArray[Any] = read_array(io.BytesIO(content), allow_pickle=False)
-        _require(values.ndim == 1 and values.dtype.kind in "iu" and values.nbytes <= MAX_BYTES, f"the array {name}")
-        _require(values.dtype != np.uint64 or values.max(initial=0) < 2**63, f"the array {name}")
-        arrays[name] = values.astype(np.int64)
-    return arrays
+def _array(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], name: str) -> Integers:
+    """One of the arrays, checked."""
+    stored: NDArray[Any] = read_array(io.BytesIO(archive.read(members[f"{name}.npy"])), allow_pickle=False)
+    fits = stored.ndim == (1 if name == "plane" else 2) and len(stored) == _ROWS[name]
+    _require(fits and stored.dtype.kind in "iu" and stored.nbytes <= MAX_BYTES, f"the array {name}")
+    _require(_within(stored, 0, 2**63 - 1), f"values of the array {name}")
+    return stored.astype(np.int64)
 
 
-def _record(arrays: dict[str, Integers], shape: tuple[int, int]) -> PlaneRecord:
-    stored = tuple(arrays["shape"].tolist())
+def _record(
+    plane: Integers, runs: Integers, edits: Integers, stretches: Integers, shape: tuple[int, int]
+) -> PlaneRecord:
+    stored = tuple(plane[1:3].tolist())
     _require(stored == tuple(shape), f"its image has {shape[0]} x {shape[1]} pixels, not {stored}")
     _require(shape[0] * shape[1] <= MAX_PIXELS, f"{shape[0]} x {shape[1]} pixels")
-    starts, ends = _stretches(arrays["gaps"], arrays["lengths"], shape)
-    values = arrays["values"]
-    _require(len(values) == len(starts) and _within(values, 1, MAX_LABEL), "its labels")
-    numbers, undone, sizes = arrays["numbers"], arrays["undone"], arrays["sizes"]
-    _require(len(numbers) == len(undone) == len(sizes) <= MAX_EDITS, "its edits")
-    before, after = arrays["before"], arrays["after"]
-    total = len(before)
-    _require(total == len(after) == len(arrays["edit_gaps"]) == len(arrays["edit_lengths"]), "its edits")
-    _require(_within(sizes, 1, MAX_STRETCHES) and int(sizes.sum()) == total, "the sizes of its edits")
-    _require(_within(before, 0, MAX_LABEL) and _within(after, 0, MAX_LABEL), "labels of its edits")
-    edits: list[PlaneEdit] = []
-    for number, is_undone, last in zip(numbers.tolist(), undone.tolist(), np.cumsum(sizes).tolist(), strict=True):
-        part = slice(last - int(sizes[len(edits)]), last)
-        edit_starts, edit_ends = _stretches(arrays["edit_gaps"][part], arrays["edit_lengths"][part], shape)
-        change = Change(edit_starts, edit_ends, before[part], after[part])
-        edits.append(PlaneEdit(number, change, bool(is_undone)))
-    _require(sorted(edits, key=lambda edit: (edit.undone, edit.number)) == edits, "the order of its edits")
-    forgotten = int(arrays["forgotten"][0])
-    return PlaneRecord(SparseLabels(stored, starts, ends, values), tuple(edits), max(0, forgotten))
+    starts, ends = _stretches(runs[0], runs[1], shape)
+    _require(_within(runs[2], 1, MAX_LABEL), "its labels")
+    _require(edits.shape[1] <= MAX_EDITS and _within(edits[2], 1, MAX_STRETCHES), "its edits")
+    _require(int(edits[2].sum()) == stretches.shape[1] and _within(stretches[2:], 0, MAX_LABEL), "its edits")
+    found: list[PlaneEdit] = []
+    first = 0
+    for number, undone, size in edits.T.tolist():
+        part = stretches[:, first : first + size]
+        change = Change(*_stretches(part[0], part[1], shape), part[2], part[3])
+        found.append(PlaneEdit(number, change, bool(undone)))
+        first += size
+    _require(sorted(found, key=lambda edit: (edit.undone, edit.number)) == found, "the order of its edits")
+    return PlaneRecord(SparseLabels(shape, starts, ends, runs[2]), tuple(found), int(plane[3]))
 
 
 def _gaps(starts: Integers, ends: Integers, sizes: Integers | None = None) -> Integers:
@@ -179,18 +163,14 @@ def _gaps(starts: Integers, ends: Integers, sizes: Integers | None = None) -> In
 def _stretches(gaps: Integers, lengths: Integers, shape: tuple[int, int]) -> tuple[Integers, Integers]:
     """Where stretches start and end."""
     size = shape[0] * shape[1]
-    _require(len(gaps) == len(lengths) and _within(gaps, 0, size) and _within(lengths, 1, size), "its runs")
+    _require(_within(gaps, 0, size) and _within(lengths, 1, size), "its runs")
     ends = np.cumsum(gaps + lengths)
     _require(not len(ends) or int(ends[-1]) <= size, "runs beyond the last pixel")
     return ends - lengths, ends
 
 
-def _smallest(values: Integers) -> NDArray[Any]:
-    return values.astype(np.min_scalar_type(int(values.max(initial=0))))
-
-
-def _within(values: Integers, lowest: int, highest: int) -> bool:
-    return not len(values) or (int(values.min()) >= lowest and int(values.max()) <= highest)
+def _within(values: NDArray[Any], lowest: int, highest: int) -> bool:
+    return not values.size or (int(values.min()) >= lowest and int(values.max()) <= highest)
 
 
 def _require(condition: bool, what: str) -> None:
