@@ -217,7 +217,7 @@ def test_learning_lowers_the_divergence_and_finds_like_patches(settings, microgr
         images=[micrographs / f"image_{number}.png" for number in range(6)],
         init=positional(settings.init, tmp_path),
         loss=LossSettings(references=16, source="batch"),
-        steps=10 if control else 50,
+        steps=10 if control else 30,
         batch=8,
         teacher=TeacherSettings(momentum=0.995),
         optimiser=OptimiserSettings(rate, rate, trainable_blocks=None),
