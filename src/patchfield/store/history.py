@@ -3,8 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from patchfield.images import PlaneIndex
-from patchfield.store.sparse import Change, SparseLabels
+from patchfield.store.sparse import Change, Integers, SparseLabels
+
+Assignment = tuple[tuple[Integers, ...], Integers, Integers]
+"""Indices along all axes, values before, values after: what napari's undo history is made of."""
 
 MAX_EDITS = 100
 """Changes that are kept of a plane: as many as napari can undo."""
@@ -102,6 +107,23 @@ class Edit:
 
     number: int
     changes: dict[PlaneIndex, Change] = field(default_factory=dict)
+
+    def assignments(self, shape: tuple[int, int]) -> list[Assignment]:
+        """The change as assignments to an array of all planes, (..., H, W): where, labels before, labels after.
+
+        Examples
+        --------
+        >>> one, two = (SparseLabels.from_array(labels) for labels in ([[0, 0], [0, 0]], [[0, 4], [0, 0]]))
+        >>> (((plane, rows, columns), before, after),) = Edit(1, {(7,): one.change_to(two)}).assignments((2, 2))
+        >>> plane.tolist(), rows.tolist(), columns.tolist(), before.tolist(), after.tolist()
+        ([7], [0], [1], [0], [4])
+        """
+        found: list[Assignment] = []
+        for index, change in self.changes.items():
+            flat, before, after = change.pixels()
+            leading = tuple(np.full(len(flat), position) for position in index)
+            found.append(((*leading, *np.unravel_index(flat, shape)), before, after))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
