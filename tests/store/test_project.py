@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from patchfield.errors import LabelError, PatchfieldError, ProjectError
+from patchfield.errors import ImageError, LabelError, PatchfieldError, ProjectError
 from patchfield.images import ArrayStack, Calibration, ImageSettings, read_image, write_image
 from patchfield.probe import ClassInfo
 from patchfield.store import Project, ProjectClass, ProjectView, recoverable
@@ -100,10 +101,24 @@ class TestWhatIsSaved:
         with reopened(project) as again:
             read = again.image(image).open()
             assert (read.channels, read.calibration) == (4, stack.calibration)
-            np.testing.assert_array_equal(np.asarray(read.pixels).squeeze(), pixels)
+            np.testing.assert_array_equal(read.pixels_at((0,)), pixels)
             again.remove(image)
             again.save()
             assert not list(again.path.rglob("*.tif"))
+
+    def test_planes_keep_the_indices_that_they_were_painted_with(self, project, movie, tmp_path):
+        shown = ArrayStack(picture(planes=5)[None], "RQYX", "layer 'movie'")  # the file says T
+        image = project.add(shown, file=movie)
+        kept = project.add(ArrayStack(picture()[None], "TYX", "one frame"))
+        project.labels[image, (0, 3)] = strokes()
+        project.labels[kept, (0,)] = strokes()
+        project.save()
+        with reopened(project) as again:
+            again.fit()
+            assert (again.segment(image).shape, again.segment(kept).shape) == ((1, 5, *SHAPE), (1, *SHAPE))
+            write_image(movie, picture(planes=4), axes="T")
+            with pytest.raises(ImageError, match="another image now"):
+                again.segment(image)
 
     def test_images_are_added_once_and_removed_with_their_strokes_only(self, project, scan):
         painted(project, scan)
@@ -356,6 +371,25 @@ class TestAtWork:
         project.save()
         with reopened(project) as again:
             np.testing.assert_array_equal(again.labels[scan, ()], strokes() * 2)
+
+    def test_painting_and_saving_go_on_beside_each_other(self, project, movie):
+        image = project.add(movie)
+
+        def paint(plane: int) -> None:
+            labels = np.zeros(SHAPE, np.uint8)
+            for row in range(40):
+                labels[row] = 1 + row
+                project.labels[image, (plane,)] = labels
+
+        painters = [threading.Thread(target=paint, args=(plane,)) for plane in range(5)]
+        for painter in painters:
+            painter.start()
+        while any(painter.is_alive() for painter in painters):
+            project.save()
+        project.save()
+        with reopened(project) as again:
+            assert again.labels.strokes() == 200
+            assert all(set(again.labels[image, (plane,)][:, 0]) == set(range(41)) for plane in range(5))
 
     def test_what_a_killed_writer_left_is_swept_up(self, project, scan):
         painted(project, scan).close()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from patchfield.batch.job import Job
-from patchfield.images import Micrograph, labels_of_planes, read_label_stack
+from patchfield.images import Stack, labels_of_planes, read_label_stack
 from patchfield.probe import ClassInfo
 from patchfield.probe.planes import LabelledPlane
 
@@ -23,7 +23,7 @@ class LabelFiles:
     classes: dict[int, ClassInfo] = field(default_factory=dict)
     _values_by_name: MutableMapping[str, int] = field(default_factory=dict)
 
-    def read(self, job: Job, micrograph: Micrograph, label_file: Path) -> list[LabelledPlane]:
+    def read(self, job: Job, stack: Stack, label_file: Path) -> list[LabelledPlane]:
         """The planes of an image that something is painted on, among those that are used.
 
         Raises
@@ -31,9 +31,9 @@ class LabelFiles:
         LabelError
             When the labels do not fit the image, or are no labels of classes.
         """
-        labels = read_label_stack(label_file, micrograph, self._values_by_name)
-        only = None if job.plane is None else job.planes(micrograph)[0]
-        planes = labels_of_planes(labels, micrograph, only)
+        labels = read_label_stack(label_file, stack, self._values_by_name)
+        only = None if job.plane is None else job.planes(stack)[0]
+        planes = labels_of_planes(labels, stack, only)
         for value, known in labels.classes.items():
             self.classes.setdefault(value, ClassInfo(known.name, known.color))
-        return [LabelledPlane(micrograph, index, painted) for index, painted in planes.items() if painted.any()]
+        return [LabelledPlane(stack, index, painted) for index, painted in planes.items() if painted.any()]

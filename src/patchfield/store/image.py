@@ -8,6 +8,7 @@ from typing import Any
 
 from patchfield.errors import LabelError
 from patchfield.images import ImageSettings, Micrograph, PlaneIndex, Stack, read_image
+from patchfield.store.arranged import arranged
 from patchfield.store.checks import listing, mapping, require, text, whole
 from patchfield.store.content import FileMark, is_there, size_and_time
 from patchfield.store.sparse import MAX_PIXELS
@@ -73,8 +74,18 @@ class ProjectImage:
             self, axes=stack.axes, lengths=lengths, shape=(stack.shape[0], stack.shape[1]), channels=stack.channels
         )
 
-    def open(self) -> Micrograph:
-        """Read the image.
+    def open(self) -> Stack:
+        """Read the image; its planes have the indices that labels are found by.
+
+        Raises
+        ------
+        ImageError
+            When the file is missing or cannot be read, or its planes are others than when it was added.
+        """
+        return arranged(self.read(), self.axes, self.lengths)
+
+    def read(self) -> Micrograph:
+        """Read the file, whatever its planes are.
 
         Raises
         ------

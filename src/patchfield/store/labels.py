@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from patchfield.errors import LabelError
+from patchfield.errors import LabelError, ProjectError
 from patchfield.images import PlaneIndex
 from patchfield.store.folder import ProjectFolder
 from patchfield.store.history import History, PlaneRecord
@@ -77,7 +77,10 @@ class ProjectLabels(MutableMapping[tuple[ImageKey, PlaneIndex], NDArray[np.unsig
         return sum(1 for _ in self)
 
     def __contains__(self, key: object) -> bool:
-        image, index = self._checked(key)  # type: ignore[arg-type]
+        try:
+            image, index = self._checked(key)  # type: ignore[arg-type]
+        except (LabelError, ProjectError):
+            return False
         return self._record(image, index).labels.any
 
     def paint(self, image: ImageKey, planes: Mapping[PlaneIndex, ArrayLike]) -> bool:

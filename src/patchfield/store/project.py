@@ -130,7 +130,7 @@ class Project(Document):
         found = self.image(image)
         seen = replace(found, settings=settings)
         if settings.axes != found.settings.axes:
-            seen = seen.with_geometry_of(seen.open())
+            seen = seen.with_geometry_of(seen.read())
         same = (seen.axes, seen.lengths, seen.shape) == (found.axes, found.lengths, found.shape)
         if not same and self.labels.planes(found):
             raise ProjectError(
