@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from patchfield.errors import PatchfieldError
     from patchfield.field import FeatureField, FeatureRecipe, Sampling
     from patchfield.images import ImageSettings, read_image
+    from patchfield.objects import find_objects as objects
     from patchfield.pipeline import Extractor, extract, extraction
     from patchfield.probe import LinearProbe
     from patchfield.store import Project, ProjectClass
@@ -59,15 +60,18 @@ __all__ = [
     "extraction",
     "load_backbone",
     "models",
+    "objects",
     "read_image",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "objects":  # a package that can be called
+        return import_module("patchfield.objects")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *__all__})

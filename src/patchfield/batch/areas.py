@@ -1,26 +1,16 @@
 """How much of an image every class covers, as a table that many runs add to."""
 
-import csv
-import io
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
 import numpy as np
 from numpy.typing import NDArray
 
-from patchfield.atomic import TEMPORARY_PREFIX, atomic_path
-from patchfield.batch.cells import text_cell
-from patchfield.errors import OutputError
+from patchfield.batch.tables import SharedTable
 from patchfield.images import Calibration
 
 COLUMNS = ("image", "path", "plane", "label", "name", "pixels", "fraction", "area", "unit")
-
-_PATIENCE = 120
-"""Seconds that another run may hold the table."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +43,12 @@ class ClassArea:
     area: float | None
     unit: str
 
-    def cells(self) -> list[str]:
+    def cells(self) -> dict[str, str]:
         """A row of the table."""
-        return [
-            text_cell(self.image),
-            text_cell(str(self.path)),
-            self.plane,
-            str(self.label),
-            text_cell(self.name),
-            str(self.pixels),
-            f"{self.fraction:.6f}",
-            "" if self.area is None else repr(self.area),
-            self.unit,
-        ]
+        area = "" if self.area is None else repr(self.area)
+        numbers = (str(self.pixels), f"{self.fraction:.6f}", area, self.unit)
+        row = (self.image, str(self.path), self.plane, str(self.label), self.name, *numbers)
+        return dict(zip(COLUMNS, row, strict=True))
 
 
 def class_areas(
@@ -89,9 +72,7 @@ def class_areas(
 
 
 class AreaTable:
-    """A CSV file of areas, one line per image, plane and class; runs that write at the same time keep all their rows.
-
-    UTF-8 with a byte order mark, as spreadsheets need it, and no cell that a spreadsheet would take for a formula.
+    """A CSV file of areas, one line per image, plane and class: a :class:`SharedTable`.
 
     Parameters
     ----------
@@ -112,80 +93,16 @@ class AreaTable:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._images = {row["image"] for row in self.rows()}
-        self._size = self._current_size()
+        self._table = SharedTable(path, COLUMNS, "areas")
 
     def rows(self) -> list[dict[str, str]]:
         """The rows as they are written, by column; none where there is no file."""
-        return [dict(zip(COLUMNS, row, strict=True)) for row in self._cells()]
+        return self._table.rows()
 
     def has(self, image: str) -> bool:
         """Whether the table held areas of an image when it was last read or written."""
-        return text_cell(image) in self._images
+        return self._table.has(image)
 
     def replace(self, image: str, areas: Iterable[ClassArea]) -> None:
         """Write the areas of one image, in place of those that it had."""
-        rows = [area.cells() for area in areas]
-        with self._alone():
-            if self._current_size() != self._size:  # another run wrote meanwhile
-                self._images = {row[0] for row in self._cells()}
-            if text_cell(image) in self._images:
-                kept = [row for row in self._cells() if row[0] != text_cell(image)]
-                with atomic_path(self.path) as temporary:
-                    temporary.write_bytes(_encoded([COLUMNS, *kept, *rows], first=True))
-            else:
-                self._append(rows)
-            self._images.add(text_cell(image))
-            self._size = self._current_size()
-
-    def _current_size(self) -> int:
-        """Bytes of the table, which grows with whatever is written; 0 where there is none."""
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def _append(self, rows: list[list[str]]) -> None:
-        """Add rows in one write, so that a run that is killed leaves whole rows."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab", buffering=0) as file:
-            size = file.seek(0, io.SEEK_END)
-            data = _encoded(rows, first=False) if size else _encoded([COLUMNS, *rows], first=True)
-            written = file.write(data)
-            if written != len(data):  # a full disk takes a part
-                file.truncate(size)
-                raise OutputError(f"{self.path}: the disk is full: make room, or write elsewhere.")
-
-    def _cells(self) -> list[list[str]]:
-        try:
-            with self.path.open(newline="", encoding="utf-8-sig") as file:
-                header, *rows = [row for row in csv.reader(file) if row] or [[]]
-        except FileNotFoundError:
-            return []
-        except (ValueError, csv.Error):
-            header, rows = [], []
-        if tuple(header) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
-            raise OutputError(
-                f"{self.path} is not a table of areas of this version and stands in the way: move it, or write "
-                "elsewhere."
-            )
-        return rows
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the table against other processes; the lock's file is gone when nobody holds it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock_file = self.path.with_name(f"{TEMPORARY_PREFIX}{self.path.name}.lock")
-        try:
-            with filelock.FileLock(lock_file, timeout=_PATIENCE):
-                try:
-                    yield
-                finally:
-                    if os.name != "nt":  # there, filelock removes it
-                        lock_file.unlink(missing_ok=True)
-        except filelock.Timeout:
-            raise OutputError(f"{self.path} is held by another run: wait for it, or write elsewhere.") from None
-
-
-def _encoded(rows: Iterable[Iterable[str]], first: bool) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode("utf-8-sig" if first else "utf-8")
+        self._table.replace(image, [area.cells() for area in areas])

@@ -17,7 +17,9 @@ _SCHEMES: tuple[Callable[[Path], str], ...] = (
 """From the plain to the unmistakable."""
 
 
-def output_names(images: Sequence[Path], owner: Callable[[str], Path | None] = lambda name: None) -> dict[Path, str]:
+def output_names(
+    images: Sequence[Path], owner: Callable[[str], Path | None] = lambda name: None, without: str = ""
+) -> dict[Path, str]:
     """A different name for every image's results: its stem; with its folder or suffix only where stems repeat.
 
     Names that differ in nothing but capitals count as equal, as some file systems have it.
@@ -29,6 +31,8 @@ def output_names(images: Sequence[Path], owner: Callable[[str], Path | None] = l
     owner : callable, optional
         Gives the image (its real path) that earlier results of a name are of, or None. An image keeps its name, and no
         other image is given it.
+    without : str, optional
+        An ending of stems that is not part of the name: ``_segmentation``.
 
     Raises
     ------
@@ -40,15 +44,20 @@ def output_names(images: Sequence[Path], owner: Callable[[str], Path | None] = l
     >>> list(output_names([Path("a/x.tif"), Path("b/x.tif"), Path("b/y.tif")]).values())
     ['a_x', 'b_x', 'y']
     """
+
+    def short(image: Path) -> Path:
+        stem = image.stem.removesuffix(without)
+        return image.with_name(f"{stem}{image.suffix}") if stem else image
+
     names: dict[Path, str] = {}
     for image in images:
         real = Path(os.path.realpath(image))
-        kept = next((name for name in (scheme(image) for scheme in _SCHEMES) if owner(name) == real), None)
+        kept = next((name for name in (scheme(short(image)) for scheme in _SCHEMES) if owner(name) == real), None)
         if kept is not None:
             names[image] = kept
     taken = {name.casefold() for name in names.values()}
     for scheme in _SCHEMES:
-        proposed = {image: scheme(image) for image in images if image not in names}
+        proposed = {image: scheme(short(image)) for image in images if image not in names}
         wanted = Counter(name.casefold() for name in proposed.values())
         for image, name in proposed.items():
             if wanted[name.casefold()] == 1 and name.casefold() not in taken and owner(name) is None:

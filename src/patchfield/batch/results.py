@@ -35,7 +35,7 @@ class ResultFolder:
     inputs: tuple[Path, ...]
     overwrite: bool = False
 
-    def names(self, images: Sequence[Path], ending: str) -> dict[Path, str]:
+    def names(self, images: Sequence[Path], ending: str, without: str = "") -> dict[Path, str]:
         """What the results of each image are called, and that they can be written.
 
         An image keeps the name that its earlier results have; a name that belongs to the results of another image is
@@ -46,6 +46,8 @@ class ResultFolder:
         images : sequence of Path
         ending : str
             What follows the name in the file that says whose it is: ``_segmentation.tif``.
+        without : str, optional
+            An ending of the images' stems that is not part of the name.
 
         Raises
         ------
@@ -53,7 +55,7 @@ class ResultFolder:
             When the folder cannot be written to, or a result would replace an input.
         """
         check_folder(self.folder)
-        names = output_names(images, cache(lambda name: self._owner(self.folder / f"{name}{ending}")))
+        names = output_names(images, cache(lambda name: self._owner(self.folder / f"{name}{ending}")), without)
         check_not_inputs((self.folder / f"{name}{ending}" for name in names.values()), self.inputs)
         return names
 
@@ -100,5 +102,11 @@ class ResultFolder:
 def _difference(found: Provenance, wanted: Provenance) -> str:
     """What an earlier result was made of or with that differs."""
     different = next((key for key in wanted if found.get(key) != wanted[key]), "")
-    words = {IMAGE: "another image", "probe": "another probe", "features": "other features", "plane": "another plane"}
+    words = {
+        IMAGE: "another image",
+        "probe": "another probe",
+        "features": "other features",
+        "plane": "another plane",
+        "intensity": "another intensity image",
+    }
     return words.get(different, "other settings")

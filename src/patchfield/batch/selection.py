@@ -101,7 +101,8 @@ def find_labels(argument: str | Path, preferred: Sequence[FileRole] = PAINTED_FI
 def find_segmentations(arguments: Iterable[str | Path]) -> list[Path]:
     """The segmentation files that files, folders and patterns stand for, each once.
 
-    Of a folder, its ``NAME_segmentation`` files are meant where there are any, and all of its images otherwise.
+    Of a folder, its ``NAME_segmentation`` files are meant where there are any, and otherwise all of its images but
+    those of the objects that were found in them (``NAME_objects``).
 
     Raises
     ------
@@ -112,7 +113,8 @@ def find_segmentations(arguments: Iterable[str | Path]) -> list[Path]:
     for argument in arguments:
         files = find_labels(argument, ())
         if Path(argument).is_dir():
-            files = [file for file in files if file.stem.endswith("_segmentation")] or files
+            named = [file for file in files if file.stem.endswith("_segmentation")]
+            files = named or [file for file in files if not file.stem.endswith("_objects")] or files
         for file in files:
             found.setdefault(os.path.realpath(file), file)
     return list(found.values())

@@ -156,7 +156,9 @@ def finish(results: "Results", found: "ImageFiles", output: Path, done: str) -> 
     if found.left_aside:
         say(f"Left aside as labels, masks or results by their names: {_listed(found.left_aside)}")
     renamed = [
-        f"{file} as {name}" for file, name in results.names.items() if file in results.finished and name != file.stem
+        f"{file} as {name}"
+        for file, name in results.names.items()
+        if file in results.finished and name not in (file.stem, file.stem.removesuffix("_segmentation"))
     ]
     if renamed:
         say(f"Named apart from others of the same name: {_listed(renamed)}")
