@@ -4,8 +4,8 @@
 
 FOLDER is that of `benchmarks/strokes.py`, and so are the strokes, the splits and the scores: a set's first third of at
 most six images gives the strokes, and every image is segmented. Each prediction is then cleaned in several ways. The
-table has, for each way, the mean over the sets of the difference in mean IoU, with its 95 % interval (a paired bootstrap
-of the images within their sets), the worst set, and how many images got better or worse.
+table has, for each way, the mean over the sets of the difference in mean IoU, with its 95 % interval (a paired
+bootstrap of the images within their sets), the worst set, and how many images got better or worse.
 """
 
 import argparse

@@ -10,8 +10,8 @@ def perimeters(instances: NDArray[Any], height: float = 1, width: float = 1) -> 
     """The lengths of the outlines of all objects, holes and edges of the image included.
 
     Crofton's formula on lines in four directions (rows, columns, and what comes next to both diagonals), each weighted
-    by the angle that it stands for. Unlike the length of the pixels' outline it is unbiased for directions between them: a disc's
-    is right within a few percent. scikit-image has the same for square pixels (`perimeter_crofton`).
+    by the angle that it stands for. Unlike the length of the pixels' outline it is right within a few percent for
+    outlines in any direction. scikit-image has the same for square pixels (`perimeter_crofton`).
 
     Parameters
     ----------
