@@ -9,6 +9,7 @@ import torch
 import patchfield
 from patchfield.backbones import Hub, download_size, is_here, models, weights_folder
 from patchfield.backbones.local import hub_cache
+from patchfield.store import recovery_folder
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-image", "tifffile", "napari", "PyQt6", "xformers")
 
@@ -25,6 +26,7 @@ def installation() -> dict[str, str]:
     facts["threads"] = str(torch.get_num_threads())
     facts["weights"] = str(weights_folder())
     facts["the hub's cache"] = hub_cache()
+    facts["unsaved projects"] = str(recovery_folder())
     return facts
 
 

@@ -93,10 +93,11 @@ class ProjectFolder:
     def remove_all(self, images: list[str]) -> None:
         """Delete all of our files, and the folder itself unless other files are in it."""
         self._remove_unfinished()
+        # First what makes it a project: half of one would be offered for recovery.
+        for name in (DESCRIPTION, VIEW, PROBE):
+            self.remove(self.path / name)
         for image in images:
             self.remove_image(image)
-        for name in (VIEW, PROBE, DESCRIPTION):
-            self.remove(self.path / name)
         self.close()
         self.remove(self.path / LOCK)
         for folder in (self.path / LABELS, self.path / IMAGES, self.path):
