@@ -104,12 +104,26 @@ def test_every_option_does_something(tmp_path):
     assert read_provenance(tmp_path / "out" / "a_sizes.png")["image"] == "../a.png"
 
 
+def test_results_beside_masks_of_any_name_are_no_masks(tmp_path):
+    write_labels(tmp_path / "mask_1.png", segmentation())
+    write_labels(tmp_path / "mask_2.png", segmentation())
+    for _ in range(2):
+        assert run("objects", tmp_path, "--class", "2", "-o", tmp_path, "--plot") == 0
+    made = {f"mask_{number}_{what}" for number in (1, 2) for what in ("objects.tif", "sizes.png")}
+    assert {file.name for file in tmp_path.iterdir()} == {"mask_1.png", "mask_2.png", "objects.csv", *made}
+
+
 def test_intensities_are_those_of_the_image_of_the_same_name_plane_by_plane(tmp_path, capsys):
     stack = np.stack([segmentation(1), segmentation(2), segmentation(1)])
     write_labels(tmp_path / "r" / "a_segmentation.tif", stack, CALIBRATION, "Z", CLASSES)
     image = np.arange(3, dtype=np.uint8)[:, None, None] * np.ones(stack.shape, np.uint8)
     write_image(tmp_path / "i" / "a.tif", image, CALIBRATION, "Z")
     write_image(tmp_path / "i" / "b.tif", image, CALIBRATION, "Z")
+    write_labels(tmp_path / "p" / "a_mask.png", segmentation(1))  # does not say how large a pixel is
+    write_image(tmp_path / "p" / "a.tif", image[0], CALIBRATION)
+    options = ("--class", "2", "--intensity", tmp_path / "p" / "a.tif", "-o", tmp_path / "plane")
+    assert run("objects", tmp_path / "p" / "a_mask.png", *options) == 0
+    assert rows_of(tmp_path / "plane" / "objects.csv")[0]["area (µm²)"] == "2"
     command = ("objects", tmp_path / "r", "--class", "pore", "--intensity", tmp_path / "i")
     assert run(*command, "-o", tmp_path / "out") == 0
     rows = rows_of(tmp_path / "out" / "objects.csv")

@@ -70,11 +70,6 @@ class ObjectJob:
         Whether the sizes of the objects of each file are drawn.
     overwrite : bool
         Whether results are made again that are there already.
-
-    Raises
-    ------
-    LabelError
-        When the images of no segmentation are among those given.
     """
 
     segmentations: tuple[Path, ...]
@@ -194,7 +189,8 @@ def _read(file: Path, image: Path | None, axes: str | None) -> tuple[LabelStack,
     planes = labels_of_planes(labels, micrograph)
     in_order = _stacked([planes[index] for index in indices], micrograph)
     pixels = _stacked([np.asarray(micrograph.pixels_at(index)) for index in indices], micrograph)
-    calibration = labels.calibration or micrograph.calibration
+    own = labels.calibration
+    calibration = own if own is not None and own.is_physical else micrograph.calibration or own
     return LabelStack(labels.name, in_order, micrograph.axes, calibration, labels.classes), pixels
 
 

@@ -102,7 +102,7 @@ def find_segmentations(arguments: Iterable[str | Path]) -> list[Path]:
     """The segmentation files that files, folders and patterns stand for, each once.
 
     Of a folder, its ``NAME_segmentation`` files are meant where there are any, and otherwise all of its images but
-    those of the objects that were found in them (``NAME_objects``).
+    what was made of them (``NAME_objects``, ``NAME_sizes``).
 
     Raises
     ------
@@ -114,7 +114,8 @@ def find_segmentations(arguments: Iterable[str | Path]) -> list[Path]:
         files = find_labels(argument, ())
         if Path(argument).is_dir():
             named = [file for file in files if file.stem.endswith("_segmentation")]
-            files = named or [file for file in files if not file.stem.endswith("_objects")] or files
+            others = [file for file in files if not file.stem.endswith(("_objects", "_sizes"))]
+            files = named or others or files
         for file in files:
             found.setdefault(os.path.realpath(file), file)
     return list(found.values())

@@ -25,7 +25,7 @@ class FileRole(Enum):
 LABEL_ROLES = frozenset({FileRole.STROKES, FileRole.MASK, FileRole.OBJECTS})
 
 _WORDS = {
-    FileRole.RESULT: r"segmentation|probability|pca",
+    FileRole.RESULT: r"segmentation|probability|pca|sizes",
     FileRole.STROKES: r"strokes?|scribbles?|annotations?|labels?",
     FileRole.OBJECTS: r"objects?|instances?|cp[ _]masks",
     FileRole.MASK: r"masks?|segmentations?|ground[ _-]?truth|gt",
