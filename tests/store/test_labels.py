@@ -36,6 +36,7 @@ def stroke(row: int, value: int = 1) -> np.ndarray:
 
 
 class TestSparseLabels:
+    @settings(max_examples=60, deadline=None)
     @given(PLANES, PLANES)
     def test_arrays_come_back_and_changes_are_those_of_the_pixels(self, before, later):
         sparse, other = SparseLabels.from_array(before), SparseLabels.from_array(later)
@@ -48,6 +49,7 @@ class TestSparseLabels:
         values, counts = np.unique(before[before > 0], return_counts=True)
         assert sparse.pixels() == dict(zip(values.tolist(), counts.tolist(), strict=True))
 
+    @settings(max_examples=60, deadline=None)
     @given(PLANES)
     def test_other_numbers_leave_runs_as_if_painted_so(self, labels):
         renumbered = SparseLabels.from_array(labels).renumbered({2: 1, 300: 0})
@@ -95,7 +97,7 @@ class TestHistory:
 
 
 class TestPlaneFiles:
-    @settings(max_examples=20)
+    @settings(max_examples=20, deadline=None)
     @given(st.lists(PLANES, max_size=4))
     def test_labels_and_history_come_back(self, tmp_path_factory, paintings):
         record, path = after(*paintings), tmp_path_factory.mktemp("planes") / "p.npz"
