@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from napari.components import ViewerModel
 from napari.layers._source import layer_source
 
 from patchfield.backbones import export_checkpoint, load_backbone, models, random_vit
 from patchfield.errors import BackboneError
-from patchfield.images import model_image, read_image, write_image
+from patchfield.images import ImageSettings, model_image, read_image, write_image
 from patchfield.napari.adapt.adapting import Adapting, Phase
 from patchfield.napari.adapt.order import Order, first_start, free_name
 from patchfield.napari.adapt.run import TrainingRun, runs_folder
@@ -229,6 +230,18 @@ def test_a_layer_is_written_as_the_model_sees_it(pixels, tmp_path):
         shown = model_image(source, source.settings, index)
         written = model_image(read, plane=read.at(number).index)
         np.testing.assert_allclose(written.whole(), shown.whole(), atol=0.01)
+
+
+def test_a_file_whose_axes_somebody_had_to_say_is_written_as_it_was_meant(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 40, 50), np.uint8)
+    tifffile.imwrite(tmp_path / "two.tif", pixels, photometric="minisblack", metadata=None)
+    with layer_source(path=str(tmp_path / "two.tif")):
+        layer = ViewerModel().add_image(pixels)
+    assert file_of(LayerStack.from_layer(layer, ImageSettings(axes="TYX"))) is None
+    source = LayerStack.from_layer(layer, ImageSettings(channels=(1,), axes="CYX"))
+    assert file_of(source) is None
+    assert list(write_layer(source, tmp_path / "layer.tif")) == [1]
+    np.testing.assert_array_equal(read_image(tmp_path / "layer.tif").pixels, pixels[1])
 
 
 def test_nothing_is_left_of_a_layer_that_was_given_up(tmp_path):

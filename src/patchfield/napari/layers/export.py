@@ -17,9 +17,14 @@ _CLASSIC_BYTES = 2**32 - 2**25
 
 
 def file_of(source: LayerStack) -> Path | None:
-    """The file that holds just what is seen of a layer; None when there is none, or only some of its channels are."""
+    """The file that holds just what is seen of a layer, and says so itself.
+
+    None where there is no such file, where only some of its channels are seen, or where a person had to say what its
+    axes mean.
+    """
     path = source.file
-    if path is None or source.settings.channels is not None or path.suffix.lower() not in IMAGE_SUFFIXES:
+    is_chosen = source.settings.channels is not None or source.settings.axes is not None
+    if path is None or is_chosen or path.suffix.lower() not in IMAGE_SUFFIXES:
         return None
     return path.resolve()
 
