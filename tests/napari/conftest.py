@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from npe2 import PluginManager
 
 from patchfield.field import FeatureRecipe
 from patchfield.napari.controller import Controller
@@ -134,6 +135,13 @@ def painted(controller: Controller) -> Controller:
 @pytest.fixture(scope="session")
 def alloy():
     return load_sample("alloy")
+
+
+@pytest.fixture
+def napari_readers() -> None:
+    """Makes napari's own readers known, as its menu has them."""
+    # Not napari's own call: it does nothing a second time, and the first may have been for the manager of a test.
+    PluginManager.instance().discover()
 
 
 @pytest.fixture

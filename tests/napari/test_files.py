@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tifffile
-from napari.plugins import _initialize_plugins
 
 from patchfield.errors import LabelError, ProbeError
 from patchfield.images import Calibration, read_image, read_labels
@@ -111,9 +110,9 @@ def test_a_movie_stays_a_movie(controller, viewer, two_phases, paint_both, tmp_p
     assert read.calibration == Calibration(0.25, 0.25, "µm", interval=5.0)
 
 
+@pytest.mark.usefixtures("napari_readers")
 def test_what_is_open_here_is_not_overwritten(controller, viewer, two_phases, paint_both, tmp_path):
     tifffile.imwrite(tmp_path / "image.tif", two_phases())
-    _initialize_plugins()
     viewer.open(str(tmp_path / "image.tif"), plugin="napari")
     paint_both(controller)
     controller.files.save_labels(tmp_path / "labels.tif")

@@ -5,6 +5,7 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def _napari_readers() -> None:
-    from napari.plugins import _initialize_plugins
+    from npe2 import PluginManager
 
-    _initialize_plugins()
+    # Not napari's own call: it does nothing a second time, and the first may have been for the manager of a test.
+    PluginManager.instance().discover()

@@ -6,7 +6,6 @@ import pytest
 import tifffile
 from napari.components import ViewerModel
 from napari.layers import Image
-from napari.plugins import _initialize_plugins
 
 from patchfield.errors import ImageError
 from patchfield.images import Calibration, ImageSettings, Stack, model_image, read_image
@@ -18,12 +17,11 @@ def stack_of(data, settings=None, **arguments) -> LayerStack:
 
 
 @pytest.fixture
-def opened(tmp_path):
+def opened(tmp_path, napari_readers):
     """Opens a TIFF file with napari's own reader."""
 
     def write_and_open(data, **arguments) -> LayerStack:
         tifffile.imwrite(tmp_path / "image.tif", data, **arguments)
-        _initialize_plugins()
         (layer,) = ViewerModel().open(str(tmp_path / "image.tif"), plugin="napari")
         return LayerStack.from_layer(layer)
 
