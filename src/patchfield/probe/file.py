@@ -1,5 +1,8 @@
 """Probes on disk: one safetensors file, the numbers as tensors and all the rest as JSON in its header.
 
+Version 1 had no samples; such files are read, and a probe from one keeps none. Features of samples are float16: at most
+500 of each class and 8 MiB in all (:mod:`patchfield.probe.kept`), with 24 bytes for each that say where it was painted.
+
 Nothing in such a file is ever executed, and nothing in it is believed before it is checked: probes are handed on.
 """
 
@@ -19,20 +22,26 @@ from patchfield.atomic import atomic_path
 from patchfield.errors import ProbeError
 from patchfield.field import FeatureRecipe
 from patchfield.probe.classes import ClassInfo
+from patchfield.probe.kept import MAX_PER_CLASS, KeptSamples
 from patchfield.probe.labels import MAX_LABEL
 from patchfield.probe.solver import LinearMap
 from patchfield.probe.trained import MAX_CLASSES, Trained, TrainingFacts
+from patchfield.probe.training_image import TrainingImage
 
 SUFFIX = ".probe"
 MAX_BYTES = 2**30
 """A probe of 255 classes on 100,000 channels has a tenth of this."""
 
-_KEY, _VERSION = "patchfield.probe", 1
+_KEY, _VERSION = "patchfield.probe", 2
+_WITHOUT_SAMPLES = 1
 _MAX_RECIPES = 64
 _MAX_SAMPLES_PER_CLASS = 10**7
+_MAX_KEPT = MAX_CLASSES * MAX_PER_CLASS
+_MAX_TEXT = 200
+_COLUMNS = 6
 
 
-def write_probe(path: str | Path, trained: Trained, settings: Mapping[str, Any]) -> None:
+def write_probe(path: str | Path, trained: Trained, settings: Mapping[str, Any], kept: KeptSamples) -> None:
     """Write what a probe knows to `path`, whole or not at all.
 
     Parameters
@@ -41,6 +50,8 @@ def write_probe(path: str | Path, trained: Trained, settings: Mapping[str, Any])
     trained : Trained
     settings : mapping
         JSON-able arguments that make an equal, untrained probe.
+    kept : KeptSamples
+        What it is to go on learning from.
 
     Raises
     ------
@@ -53,12 +64,16 @@ def write_probe(path: str | Path, trained: Trained, settings: Mapping[str, Any])
         "classes": {str(value): asdict(info) for value, info in trained.classes.items()},
         "recipes": [recipe.to_json() for recipe in trained.recipes],
         "training": asdict(trained.facts),
+        "images": [source.to_json() for source in kept.sources],
     }
     tensors: dict[str, np.ndarray] = {
         "values": trained.values,
         "weights": trained.scores.weights,
         "bias": trained.scores.bias,
     }
+    if len(kept):
+        places = (kept.images, kept.strokes, kept.values, kept.rows, kept.columns, kept.sizes)
+        tensors |= {"features": kept.features, "samples": np.stack(places, axis=1).astype(np.uint32)}
     with atomic_path(path) as temporary:
         try:
             save_file(tensors, temporary, metadata={_KEY: json.dumps(header)})
@@ -77,7 +92,7 @@ def is_probe(path: str | Path) -> bool:
         return False
 
 
-def read_probe(path: str | Path) -> tuple[Trained, dict[str, Any]]:
+def read_probe(path: str | Path) -> tuple[Trained, dict[str, Any], KeptSamples]:
     """What :func:`write_probe` wrote.
 
     Raises
@@ -101,9 +116,11 @@ def read_probe(path: str | Path) -> tuple[Trained, dict[str, Any]]:
     try:
         header = json.loads(metadata[_KEY])
         version = header["version"]
-        _require(_is_whole(version) and version >= _VERSION, f"version {version!r}")
-        if version == _VERSION:
-            return _trained(header, tensors), _settings(header["settings"])
+        _require(_is_whole(version) and version >= _WITHOUT_SAMPLES, f"version {version!r}")
+        if version <= _VERSION:
+            trained = _trained(header, tensors)
+            kept = KeptSamples() if version == _WITHOUT_SAMPLES else _kept(header["images"], tensors, trained)
+            return trained, _settings(header["settings"]), kept
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         missing = isinstance(error, KeyError)
         reason = f"{error.args[0]!r} is missing" if missing else " ".join(str(error).split()).rstrip(".")
@@ -125,8 +142,45 @@ def _trained(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> 
         scores=LinearMap(weights, bias),
         classes=_classes(header["classes"], values),
         recipes=_recipes(header["recipes"]),
-        facts=TrainingFacts.from_json(header["training"]),
+        facts=_facts(header["training"]),
     )
+
+
+def _facts(training: Mapping[str, Any]) -> TrainingFacts:
+    size = training.get("pixel_size")
+    if size is not None:
+        _require(isinstance(size, list) and len(size) == 2 and all(_is_length(end) for end in size), "its pixel size")
+        _require(size[0] <= size[1], "its pixel size")
+    return TrainingFacts.from_json(dict(training))
+
+
+def _kept(entries: Any, tensors: Mapping[str, NDArray[Any]], trained: Trained) -> KeptSamples:
+    sources = _sources(entries)
+    if "samples" not in tensors:
+        _require(not sources and "features" not in tensors, "its samples")
+        return KeptSamples()
+    places, features = tensors["samples"], tensors["features"]
+    _require(places.dtype == np.uint32 and places.ndim == 2 and places.shape[1] == _COLUMNS, "its samples")
+    _require(0 < len(places) <= _MAX_KEPT, f"{len(places)} samples")
+    _require(features.dtype == np.float16, f"features of type {features.dtype}")
+    _require(features.shape == (len(places), len(trained.scores.weights)), f"features {features.shape}")
+    _require(bool(np.isfinite(features).all()), "features that are no finite numbers")
+    images, strokes, values, rows, columns, sizes = places.T.astype(np.int64)
+    _require(bool(np.isin(values, trained.values).all()), "samples of other classes")
+    _require(bool((np.diff(images) >= 0).all() and images[-1] < len(sources)), "the images of its samples")
+    _require(bool(strokes.max() < len(places)), "the strokes of its samples")
+    everything = KeptSamples(features, values, images, strokes, rows, columns, sizes, sources)
+    return everything.subset(np.lexsort((columns, rows, images)))
+
+
+def _sources(entries: Any) -> tuple[TrainingImage, ...]:
+    _require(isinstance(entries, list) and len(entries) <= _MAX_KEPT, "its images")
+    for entry in entries:
+        _require(isinstance(entry, dict) and set(entry) == {"id", "pixel_size", "name"}, "an image")
+        for name in ("id", "name"):
+            _require(isinstance(entry[name], str) and len(entry[name]) <= _MAX_TEXT, f"the {name} of an image")
+        _require(entry["pixel_size"] is None or _is_length(entry["pixel_size"]), "the pixel size of an image")
+    return tuple(TrainingImage(**entry) for entry in entries)
 
 
 def _classes(entries: Mapping[str, Any], values: NDArray[np.integer]) -> dict[int, ClassInfo]:
@@ -156,6 +210,10 @@ def _settings(settings: Any) -> dict[str, Any]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_length(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value) and value > 0
 
 
 def _is_whole(value: Any) -> bool:

@@ -32,11 +32,14 @@ class Strokes:
         Label of each pixel, 1 or more.
     numbers : (n,) int64 array
         Stroke of each pixel: 0, 1, ... in the order of their first pixels.
+    width : int
+        Columns of the image.
     """
 
     pixels: Integers
     values: Integers
     numbers: Integers
+    width: int
 
     @property
     def count(self) -> int:
@@ -86,7 +89,7 @@ def find_strokes(labels: ArrayLike, shape: tuple[int, int] | None = None, name: 
         raise LabelError(f"{name} have the shape {image.shape} and should have {expected}.")
     pixels: Integers = np.flatnonzero(image)
     values = _checked_values(image.reshape(-1)[pixels], name)
-    return Strokes(pixels, values, _number_strokes(pixels, values, image.shape[1]))
+    return Strokes(pixels, values, _number_strokes(pixels, values, image.shape[1]), image.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,15 +149,7 @@ def choose_samples(strokes: Sequence[Strokes], per_class: int, seed: int = 0) ->
     >>> (chosen >= 9000).sum()                      # the thin stroke has 10 of 40 and not only its share of the area
     np.int64(10)
     """
-    sizes = [image.sizes for image in strokes]
-    quotas = [np.zeros_like(size) for size in sizes]
-    owners = [image.value_of_strokes for image in strokes]
-    for value in np.unique(np.concatenate(owners)) if owners else ():
-        of_class = [owner == value for owner in owners]
-        totals = np.array([size[mine].sum() for size, mine in zip(sizes, of_class, strict=True)])
-        for i, share in enumerate(fair_shares(totals, per_class)):
-            quotas[i][of_class[i]] = _shared_by_strokes(sizes[i][of_class[i]], int(share))
-    kept = [_thinned(image, quota, seed) for image, quota in zip(strokes, quotas, strict=True)]
+    kept = chosen_positions(strokes, per_class, seed)
     first_stroke = np.cumsum([0, *(image.count for image in strokes)])[:-1]
     return LabelSamples(
         images=np.repeat(np.arange(len(kept)), [len(keep) for keep in kept]),
@@ -164,6 +159,19 @@ def choose_samples(strokes: Sequence[Strokes], per_class: int, seed: int = 0) ->
             [image.numbers[keep] + first for image, keep, first in zip(strokes, kept, first_stroke, strict=True)]
         ),
     )
+
+
+def chosen_positions(strokes: Sequence[Strokes], per_class: int, seed: int = 0) -> list[Integers]:
+    """The choice of :func:`choose_samples`, as ascending positions in the pixels of each image."""
+    sizes = [image.sizes for image in strokes]
+    quotas = [np.zeros_like(size) for size in sizes]
+    owners = [image.value_of_strokes for image in strokes]
+    for value in np.unique(np.concatenate(owners)) if owners else ():
+        of_class = [owner == value for owner in owners]
+        totals = np.array([size[mine].sum() for size, mine in zip(sizes, of_class, strict=True)])
+        for i, share in enumerate(fair_shares(totals, per_class)):
+            quotas[i][of_class[i]] = _shared_by_strokes(sizes[i][of_class[i]], int(share))
+    return [_thinned(image, quota, seed) for image, quota in zip(strokes, quotas, strict=True)]
 
 
 def fair_shares(sizes: NDArray[np.integer], total: int, weights: NDArray[np.floating] | None = None) -> Integers:

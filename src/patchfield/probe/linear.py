@@ -1,28 +1,32 @@
 """The linear probe: a few painted pixels of some fields -> a class at every pixel of any field."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from patchfield.errors import LabelError, ProbeError
+from patchfield.errors import ProbeError
 from patchfield.field import FeatureField, FeatureRecipe, Region
+from patchfield.images import Calibration
 from patchfield.probe.classes import ClassInfo, complete_classes
 from patchfield.probe.feature_cache import FeatureCache
 from patchfield.probe.file import read_probe, write_probe
-from patchfield.probe.labels import Integers, LabelSamples, Strokes, choose_samples, find_strokes
+from patchfield.probe.kept import KeptSamples, facts_of
+from patchfield.probe.labels import Integers
+from patchfield.probe.material import LabelledField, Material
 from patchfield.probe.solver import fit_softmax
-from patchfield.probe.trained import MAX_CLASSES, Trained, TrainingFacts, fingerprints, summary
+from patchfield.probe.trained import Trained, TrainingFacts, alike, check_classes, summary
+from patchfield.probe.training_image import PixelSizeMismatch, TrainingImage, mismatch
 
 DEFAULT_L2 = 0.01
 """On the stroke benchmark 0.003 to 0.03 give `micro` the same mean IoU within 0.01; 0.3 costs it 0.05."""
 
 DEFAULT_SAMPLES_PER_CLASS = 2000
-
-LabelledField = tuple[FeatureField, ArrayLike]
 
 
 class LinearProbe:
@@ -54,6 +58,8 @@ class LinearProbe:
     recipes : tuple of FeatureRecipe
         How the features it knows were made.
     training : TrainingFacts
+    kept : KeptSamples
+        What was painted before it was saved and loaded, which it goes on learning from; none of a new probe.
     cache : FeatureCache
         Features of painted pixels, kept from fit to fit. A shallow copy of a probe shares it.
 
@@ -79,6 +85,8 @@ class LinearProbe:
             )
         self.l2, self.samples_per_class, self.seed = l2, samples_per_class, seed
         self.cache = FeatureCache()
+        self.kept = KeptSamples()
+        self._latest: Material | None = None
         self._trained: Trained | None = None
 
     @property
@@ -114,8 +122,22 @@ class LinearProbe:
         digest.update(repr((sorted(known.classes.items()), known.recipes)).encode())
         return digest.hexdigest()[:16]
 
-    def fit(self, pairs: Sequence[LabelledField], classes: Mapping[int, ClassInfo] | None = None) -> "LinearProbe":
+    @property
+    def samples(self) -> KeptSamples:
+        """What it would go on from if it were saved and loaded: kept samples, and those of the last fit."""
+        latest = KeptSamples() if self._latest is None else KeptSamples.from_material(self._latest)
+        return self.kept.joined(latest).thinned(self.seed)
+
+    def fit(
+        self,
+        pairs: Sequence[LabelledField],
+        classes: Mapping[int, ClassInfo] | None = None,
+        images: Sequence[TrainingImage] = (),
+    ) -> "LinearProbe":
         """Learn the painted classes, from where the last fit ended.
+
+        A probe that was loaded learns from its kept samples as well: strokes correct it, and may be of one class only,
+        or of a new one. The pairs of an earlier fit of this probe are forgotten, unless they are given again.
 
         Parameters
         ----------
@@ -123,6 +145,9 @@ class LinearProbe:
             Fields of some images and their labels: integers, 0 = unlabelled. Values need not be contiguous.
         classes : dict of int to ClassInfo, optional
             Names and colours; those of the last fit, or defaults, for values that are not given.
+        images : sequence of TrainingImage, optional
+            What is known of the image of each pair. Where an image is one that samples were kept of, those of its
+            pixels that are painted now are dropped for good: strokes that are loaded again do not count twice.
 
         Returns
         -------
@@ -134,59 +159,87 @@ class LinearProbe:
         LabelError
             When fewer than two classes are painted, or labels do not fit their image.
         ProbeError
-            When the fields were made by different backbones.
+            When the fields were made by different backbones, or by another one than the kept samples.
+
+        Examples
+        --------
+        >>> import tempfile, patchfield as pf
+        >>> image, labels = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
+        >>> image[:, 32:] = 200
+        >>> labels[10:20, 5], labels[10:20, 60] = 3, 7
+        >>> field = pf.extract(image, "filters")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pf.LinearProbe().fit([(field, labels)]).save(Path(folder) / "a.probe")
+        ...     probe = pf.LinearProbe.load(Path(folder) / "a.probe")
+        >>> correction = np.zeros((64, 64), np.uint8)
+        >>> correction[40:44, 40] = 7
+        >>> probe.fit([(field, correction)]).training.strokes
+        {3: 1, 7: 2}
         """
-        fields, strokes = labelled_strokes(pairs)
-        samples = choose_samples(strokes, self.samples_per_class, self.seed)
-        return self.fit_samples(
-            strokes, samples, self.cache.of_samples(fields, samples), _common_recipes(fields), classes
-        )
+        return self.learn(Material.from_pairs(pairs, images, self.samples_per_class, self.seed, self.cache), classes)
 
-    def fit_samples(
-        self,
-        strokes: Sequence[Strokes],
-        samples: LabelSamples,
-        features: Sequence[NDArray[np.float32]],
-        recipes: tuple[FeatureRecipe, ...],
-        classes: Mapping[int, ClassInfo] | None = None,
-    ) -> "LinearProbe":
+    def learn(self, material: Material, classes: Mapping[int, ClassInfo] | None = None) -> "LinearProbe":
         """As :meth:`fit`, with features that are sampled already: the fields need not be in memory together.
-
-        Parameters
-        ----------
-        strokes : sequence of Strokes
-            What is painted on each image.
-        samples : LabelSamples
-            Pixels chosen of them.
-        features : sequence of (n_i, channels) float32 arrays
-            Of the samples, one array per image.
-        recipes : tuple of FeatureRecipe
-            How the features were made.
-        classes : dict of int to ClassInfo, optional
-            As for :meth:`fit`.
 
         Raises
         ------
         LabelError
             When fewer than two classes are painted, or too many.
+        ProbeError
+            When the features are of another backbone than the kept samples.
         """
-        values, index = np.unique(samples.values, return_inverse=True)
-        if len(values) < 2:
-            painted = f"only class {values[0]} is painted" if len(values) else "nothing is painted"
-            raise LabelError(f"A probe needs strokes of at least two classes: {painted}.")
-        if len(values) > MAX_CLASSES:
-            raise LabelError(
-                f"The labels hold {len(values)} values, and a probe tells at most {MAX_CLASSES} classes apart: give "
-                "strokes of classes, not numbers of objects."
-            )
         before = self._trained
-        alike = before is not None and _alike(before.recipes, len(before.scores.weights), recipes, features[0].shape[1])
-        start = before.scores_for(values) if before is not None and alike else None
+        kept = self.kept.unpainted(material.strokes, material.images)
+        used = material.samples.values > 0
+        values, index = np.unique(np.concatenate([material.samples.values[used], kept.values]), return_inverse=True)
+        check_classes(values)
+        recipes = material.recipes if material.features or before is None else before.recipes
+        features = [*_used_features(material, used), *([kept.features.astype(np.float32)] if len(kept) else [])]
+        channels = features[0].shape[1]
+        same = before is not None and alike(before.recipes, len(before.scores.weights), recipes, channels)
+        if len(kept) and before is not None and not same:
+            raise ProbeError(
+                f"The probe keeps samples of {summary(before.recipes, len(before.scores.weights))} and cannot learn "
+                f"from {summary(recipes, channels)}: extract the images alike, or train a new probe."
+            )
+        start = before.scores_for(values) if before is not None and same else None
         scores = fit_softmax(features, index, self.l2, start)
         named = complete_classes(values, classes, before.classes if before else {})
-        facts = TrainingFacts.from_samples(strokes, samples)
-        self._trained = Trained(values, scores, named, recipes, facts)
+        self._trained = Trained(values, scores, named, recipes, facts_of(material, kept))
+        self.kept, self._latest = kept, material
         return self
+
+    def remove_class(self, value: int) -> "LinearProbe":
+        """Forget a class: its samples, and what was learned of it.
+
+        Raises
+        ------
+        LabelError
+            When fewer than two classes are left.
+        ProbeError
+            When the probe does not know the class, or was saved by a Patchfield that kept no samples.
+        """
+        return self._relabelled({value: 0})
+
+    def merge_classes(self, value: int, into: int) -> "LinearProbe":
+        """Make one class of two: what was painted as `value` counts as `into`, which keeps its name.
+
+        Raises
+        ------
+        LabelError
+            When fewer than two classes are left.
+        ProbeError
+            When the probe does not know the classes, or was saved by a Patchfield that kept no samples.
+        """
+        self._check_known(into)
+        return self._relabelled({value: into})
+
+    def pixel_size_mismatch(self, calibration: Calibration | None) -> PixelSizeMismatch | None:
+        """Whether an image is of another magnification than those the probe was trained on.
+
+        None where the pixels' sizes are within a factor of 1.5, and where either is not known.
+        """
+        return mismatch(calibration, self._knowledge().facts.pixel_size)
 
     def segment(self, field: FeatureField, region: Region | None = None) -> NDArray[np.unsignedinteger]:
         """The most probable class at every pixel; 0 where the image has no value.
@@ -260,20 +313,20 @@ class LinearProbe:
             When the probe is not fitted.
         """
         settings = {"l2": self.l2, "samples_per_class": self.samples_per_class, "seed": self.seed}
-        write_probe(path, self._knowledge(), settings)
+        write_probe(path, self._knowledge(), settings, self.samples)
 
     @staticmethod
     def load(path: str | Path) -> "LinearProbe":
-        """Read a probe that :meth:`save` wrote.
+        """Read a probe that :meth:`save` wrote; what it was trained on are its kept samples.
 
         Raises
         ------
         ProbeError
             When the file is missing, damaged, no probe, or of a newer version.
         """
-        trained, settings = read_probe(path)
+        trained, settings, kept = read_probe(path)
         probe = LinearProbe(**settings)
-        probe._trained = trained
+        probe._trained, probe.kept = trained, kept
         return probe
 
     def _knowledge(self) -> Trained:
@@ -281,65 +334,35 @@ class LinearProbe:
             raise ProbeError("The probe has not learned anything yet: fit it to labels of two classes first.")
         return self._trained
 
+    def _relabelled(self, changes: Mapping[int, int]) -> "LinearProbe":
+        for value in changes:
+            self._check_known(value)
+        recipes, nothing = self._knowledge().recipes, Material.from_pairs([], (), 1, 0, self.cache)
+        latest = replace(nothing, recipes=recipes) if self._latest is None else self._latest
+        if not len(self.kept) and not len(latest.samples.values):
+            raise ProbeError("The probe keeps no samples, so that its classes cannot be changed: train it again.")
+        changed = copy(self)
+        changed.kept = self.kept.relabelled(changes)
+        changed.learn(latest.relabelled(changes))
+        self.kept, self._latest, self._trained = changed.kept, changed._latest, changed._trained
+        return self
+
+    def _check_known(self, value: int) -> None:
+        if value not in self._knowledge().classes:
+            known = ", ".join(map(str, self._knowledge().values))
+            raise ProbeError(f"The probe has no class {value}: its classes are {known}.")
+
     def _knowledge_for(self, field: FeatureField) -> Trained:
         """What the probe knows, once it is clear that it was learned from such features."""
         known = self._knowledge()
         channels = len(known.scores.weights)
-        if not _alike(known.recipes, channels, field.recipes, field.channels):
+        if not alike(known.recipes, channels, field.recipes, field.channels):
             raise ProbeError(
                 f"The probe was trained on features of {summary(known.recipes, channels)} and cannot be used on "
                 f"those of {summary(field.recipes, field.channels)}: extract the image with "
                 "Extractor.load(probe.recipes).field(image), or train a new probe."
             )
         return known
-
-
-def labelled_strokes(pairs: Sequence[LabelledField]) -> tuple[list[FeatureField], list[Strokes]]:
-    """The fields that have labels, and their strokes.
-
-    Raises
-    ------
-    LabelError
-        When labels have no image, or do not fit it.
-    """
-    if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
-        raise LabelError("A probe is fitted to a list of pairs (field, labels): fit([(field, labels)]).")
-    fields, strokes = [], []
-    for number, (labelled, labels) in enumerate(pairs, start=1):
-        name = "The labels" if len(pairs) == 1 else f"Labels {number} of {len(pairs)}"
-        if labelled is None:
-            raise LabelError(f"{name} have no image: give each label image the field of the image it was painted on.")
-        if not hasattr(labelled, "sample"):
-            raise LabelError(f"{name} come with no field: give pairs (field, labels), the field first.")
-        painted = find_strokes(_without_missing(labels, labelled), labelled.shape, name)
-        if painted.count:
-            fields.append(labelled)
-            strokes.append(painted)
-    return fields, strokes
-
-
-def _without_missing(labels: ArrayLike, field: FeatureField) -> ArrayLike:
-    """Labels without those of pixels that have no value; labels of another shape as they are."""
-    if field.missing is None or np.shape(labels) != field.shape:
-        return labels
-    return np.where(field.missing, 0, labels)
-
-
-def _common_recipes(fields: Sequence[FeatureField]) -> tuple[FeatureRecipe, ...]:
-    for other in fields[1:]:
-        if not _alike(fields[0].recipes, fields[0].channels, other.recipes, other.channels):
-            raise ProbeError(
-                f"Features of {summary(fields[0].recipes, fields[0].channels)} and of "
-                f"{summary(other.recipes, other.channels)} cannot train one probe: extract all images alike."
-            )
-    return fields[0].recipes if fields else ()
-
-
-def _alike(
-    recipes: tuple[FeatureRecipe, ...], channels: int, others: tuple[FeatureRecipe, ...], other_channels: int
-) -> bool:
-    """Whether two sets of recipes make the same kind of features."""
-    return fingerprints(recipes) == fingerprints(others) and channels == other_channels
 
 
 def _margin(scores: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -351,3 +374,10 @@ def _margin(scores: NDArray[np.float32]) -> NDArray[np.float32]:
         torch.maximum(best, later, out=best)
     total = (maps - best).exp_().sum(0)
     return ((1 - (second - best).exp_()) / total).numpy()
+
+
+def _used_features(material: Material, used: NDArray[np.bool_]) -> list[NDArray[np.float32]]:
+    """Features of the samples that have a label (still), image by image."""
+    if used.all():
+        return list(material.features)
+    return [features[used[material.samples.slice_of(i)]] for i, features in enumerate(material.features)]

@@ -15,6 +15,8 @@ from patchfield.pipeline import Extractor
 from patchfield.probe.classes import ClassInfo
 from patchfield.probe.labels import choose_samples, find_strokes
 from patchfield.probe.linear import LinearProbe
+from patchfield.probe.material import Material
+from patchfield.probe.training_image import TrainingImage
 
 KEPT_BYTES = 2**29
 """Fields of labelled planes are kept for segmenting the same planes up to this size, together."""
@@ -162,10 +164,12 @@ def train_probe(
     progress: Callable[[LabelledPlane, ExtractionStep], None] | None = None,
     kept: KeptFields | None = None,
     guard: Callable[[LabelledPlane], AbstractContextManager[None]] = lambda plane: nullcontext(),
+    probe: LinearProbe | None = None,
 ) -> LinearProbe:
     """Train a probe on labelled planes, with the features of one plane in memory at a time.
 
-    The result is that of :meth:`LinearProbe.fit` with the fields of all planes at once.
+    The result is that of :meth:`LinearProbe.fit` with the fields of all planes at once, and with each plane known by
+    its content and pixel size.
 
     Parameters
     ----------
@@ -179,21 +183,25 @@ def train_probe(
         Keeps fields that fit into it.
     guard : callable, optional
         Gives a context for the work on a plane; a plane whose error it swallows is left out.
+    probe : LinearProbe, optional
+        One that is to learn on; a new one by default.
 
     Raises
     ------
     LabelError
         When labels do not fit their plane, or fewer than two classes are painted.
     """
-    probe = LinearProbe()
+    probe = LinearProbe() if probe is None else probe
     strokes = [find_strokes(plane.labels, plane.stack.shape, f"The labels of {plane.stack.name}") for plane in planes]
     samples = choose_samples(strokes, probe.samples_per_class, probe.seed)
     features: dict[int, NDArray[np.float32]] = {}
+    images: dict[int, TrainingImage] = {}
     usable = np.zeros(len(samples.pixels), bool)
     for number, plane in enumerate(planes):
         with guard(plane):
             report = None if progress is None else partial(progress, plane)
             plane_field = extractor.seen_with(plane.settings).field(plane.stack, plane.index, report)
+            images[number] = TrainingImage.from_plane(plane.stack, plane.index)
             of_plane = samples.slice_of(number)
             pixels = samples.pixels[of_plane]
             known = np.ones(len(pixels), bool) if plane_field.missing is None else ~plane_field.missing.flat[pixels]
@@ -201,11 +209,12 @@ def train_probe(
             usable[of_plane] = known
             if kept is not None:
                 kept.add(plane.stack, plane.index, plane_field)
-    used = sorted(features)
-    return probe.fit_samples(
-        [strokes[number] for number in used],
+    used = [number for number in sorted(features) if len(features[number])]
+    material = Material(
+        tuple(strokes[number] for number in used),
         samples.subset(usable),
-        [features[number] for number in used],
+        tuple(features[number] for number in used),
         extractor.recipes,
-        classes,
+        tuple(images[number] for number in used),
     )
+    return probe.learn(material, classes)

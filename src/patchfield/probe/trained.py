@@ -1,15 +1,17 @@
 """What training leaves behind: scores, classes, and where the features came from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from patchfield.errors import LabelError
 from patchfield.field import FeatureRecipe
 from patchfield.probe.classes import ClassInfo
 from patchfield.probe.labels import Integers, LabelSamples, Strokes
 from patchfield.probe.solver import LinearMap
+from patchfield.probe.training_image import TrainingImage
 
 MAX_CLASSES = 255
 """More values are the numbers of objects, not classes; each class costs a column of weights and a map."""
@@ -25,21 +27,27 @@ class TrainingFacts:
         How many had labels.
     strokes, pixels, samples : dict of int to int
         Strokes, painted pixels, and pixels chosen as samples of each class, by label value.
+    pixel_size : (float, float) or None
+        Side of the smallest and of the largest pixels of the images, in nm; None where no image says it.
     """
 
     images: int = 0
     strokes: dict[int, int] = field(default_factory=dict)
     pixels: dict[int, int] = field(default_factory=dict)
     samples: dict[int, int] = field(default_factory=dict)
+    pixel_size: tuple[float, float] | None = None
 
     @classmethod
-    def from_samples(cls, strokes: Sequence[Strokes], samples: LabelSamples) -> "TrainingFacts":
+    def from_samples(
+        cls, strokes: Sequence[Strokes], samples: LabelSamples, images: Sequence[TrainingImage] = ()
+    ) -> "TrainingFacts":
         """Count strokes and pixels."""
         return cls(
             images=len(strokes),
-            strokes=_counts(np.concatenate([image.value_of_strokes for image in strokes])),
-            pixels=_counts(np.concatenate([image.values for image in strokes])),
-            samples=_counts(samples.values),
+            strokes=_counts([image.value_of_strokes for image in strokes]),
+            pixels=_counts([image.values for image in strokes]),
+            samples=_counts([samples.values]),
+            pixel_size=pixel_size_range(images),
         )
 
     @classmethod
@@ -49,7 +57,8 @@ class TrainingFacts:
             name: {int(value): int(count) for value, count in values[name].items()}
             for name in ("strokes", "pixels", "samples")
         }
-        return cls(images=int(values["images"]), **counts)
+        size = values.get("pixel_size")
+        return cls(images=int(values["images"]), **counts, pixel_size=None if size is None else (size[0], size[1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +96,24 @@ class Trained:
         return LinearMap(weights, bias)
 
 
+def check_classes(values: Integers) -> None:
+    """Make sure that a probe can tell such classes apart.
+
+    Raises
+    ------
+    LabelError
+        When there are fewer than two, or too many.
+    """
+    if len(values) < 2:
+        painted = f"only class {values[0]} is painted" if len(values) else "nothing is painted"
+        raise LabelError(f"A probe needs strokes of at least two classes: {painted}.")
+    if len(values) > MAX_CLASSES:
+        raise LabelError(
+            f"The labels hold {len(values)} values, and a probe tells at most {MAX_CLASSES} classes apart: give "
+            "strokes of classes, not numbers of objects."
+        )
+
+
 def fingerprints(recipes: tuple[FeatureRecipe, ...]) -> tuple[str, ...]:
     """What must be equal for two fields to hold the same kind of features."""
     return tuple(recipe.fingerprint for recipe in recipes)
@@ -99,5 +126,21 @@ def summary(recipes: tuple[FeatureRecipe, ...], channels: int) -> str:
     return " | ".join(f"'{recipe.backbone}' ({recipe.fingerprint})" for recipe in recipes)
 
 
-def _counts(values: Integers) -> dict[int, int]:
-    return {int(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True)}
+def alike(
+    recipes: tuple[FeatureRecipe, ...], channels: int, others: tuple[FeatureRecipe, ...], other_channels: int
+) -> bool:
+    """Whether two sets of recipes make the same kind of features."""
+    return fingerprints(recipes) == fingerprints(others) and channels == other_channels
+
+
+def pixel_size_range(images: Iterable[TrainingImage]) -> tuple[float, float] | None:
+    """The smallest and the largest pixels of some images, in nm; None where no image says it."""
+    sizes = [image.pixel_size for image in images if image.pixel_size is not None]
+    return (min(sizes), max(sizes)) if sizes else None
+
+
+def _counts(parts: Sequence[Integers]) -> dict[int, int]:
+    values = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+    return {
+        int(value): int(count) for value, count in zip(*np.unique(values, return_counts=True), strict=True) if value
+    }

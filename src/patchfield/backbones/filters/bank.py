@@ -58,6 +58,8 @@ class FilterBank(Backbone):
     ----------
     channel_names : tuple of str
         In the order of a field's channels.
+    channel_families : tuple of str
+        What each channel describes, whatever its scale: "intensity", "edges", "texture", ...
 
     Examples
     --------
@@ -78,6 +80,7 @@ class FilterBank(Backbone):
         self._statistics = statistics or ImageStatistics()
         self.levels = LEVELS
         self.channel_names = tuple(name for names in _NAMES.values() for name in names)
+        self.channel_families = tuple(_family(name) for name in self.channel_names)
         digest = hashlib.sha256(repr((VERSION, self.channel_names)).encode())
         self.fingerprint = digest.hexdigest()[:16]
 
@@ -225,6 +228,28 @@ def _lines(length: int, angles: int) -> list[list[tuple[int, int]]]:
     steps = range(-(length // 2), length // 2 + 1)
     turns = [pi * number / angles for number in range(angles)]
     return [[(round(step * sin(turn)), round(step * cos(turn))) for step in steps] for turn in turns]
+
+
+_FAMILIES = {
+    "red - green": "colour",
+    "yellow - blue": "colour",
+    "larger curvature": "curvature",
+    "smaller curvature": "curvature",
+    "edge": "edges",
+    "texture along": "texture",
+    "texture across": "texture",
+    "dark spots": "spots",
+    "bright spots": "spots",
+    "brightest line": "lines",
+    "darkest line": "lines",
+    "spread of lines": "lines",
+    "relative intensity": "relative intensity",
+    "relative edge": "relative edges",
+}
+
+
+def _family(name: str) -> str:
+    return _FAMILIES.get(name.partition(",")[0], "intensity")
 
 
 def _signed_root(values: Tensor) -> Tensor:
