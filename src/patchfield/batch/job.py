@@ -99,6 +99,8 @@ class Results:
         lies in several.
     names : dict of Path to str
         What the results of each image are called.
+    warnings : dict of Path to str
+        What makes the result of an image doubtful: its pixels are not of the size that the probe knows.
     """
 
     failures: Failures
@@ -106,6 +108,7 @@ class Results:
     earlier: list[Path] = field(default_factory=list)
     parts: list[Path] = field(default_factory=list)
     names: dict[Path, str] = field(default_factory=dict)
+    warnings: dict[Path, str] = field(default_factory=dict)
 
     def note(self, file: Path, outcome: Outcome) -> None:
         """Enter what came of a file."""

@@ -139,6 +139,7 @@ def segment_project(
         parts[0].failures.sentences.update(part.failures.sentences)
         parts[0].finished.extend(part.finished)
         parts[0].earlier.extend(part.earlier)
+        parts[0].warnings.update(part.warnings)
         parts[0].names.update(part.names)
     return parts[0]
 

@@ -141,6 +141,9 @@ class _Writer:
         micrograph = job.open(file)
         if self.results.is_done_with_another(micrograph):
             return Outcome.PART
+        mismatch = probe.pixel_size_mismatch(micrograph.calibration)
+        if mismatch is not None:
+            self.results.warnings[file] = f"{file}: {mismatch.sentence}"
         indices = job.planes(micrograph)
         check_writable(files[0], planes=len(indices))
         tasks = [PlaneTask(micrograph, index, kept.take(micrograph, index)) for index in indices]

@@ -17,6 +17,7 @@ import typer
 from patchfield.cli.compare import compare
 from patchfield.cli.evaluating import evaluate
 from patchfield.cli.objects import objects
+from patchfield.cli.probing import probe
 from patchfield.cli.project import app as project_app
 from patchfield.cli.segmenting import pca, segment
 from patchfield.cli.showing import demo, info, models
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, segment, pca, objects, evaluate, compare, models, info):
+for command in (demo, segment, pca, objects, evaluate, compare, probe, models, info):
     app.command()(command)
 app.add_typer(project_app, name="project")
 

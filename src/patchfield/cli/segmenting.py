@@ -144,7 +144,7 @@ def _check_source(
 
 def finish(results: "Results", found: "ImageFiles", output: Path, done: str) -> None:
     """Say what was done and what failed, and leave with 1 if anything did."""
-    from patchfield.cli.terminal import say, show_failures
+    from patchfield.cli.terminal import say, show_failures, show_warnings
 
     failures = results.failures.sentences
     total = len(results.finished) + len(results.earlier) + len(failures)
@@ -162,6 +162,7 @@ def finish(results: "Results", found: "ImageFiles", output: Path, done: str) -> 
     ]
     if renamed:
         say(f"Named apart from others of the same name: {_listed(renamed)}")
+    show_warnings(list(results.warnings.values()))
     show_failures(failures)
     if failures:
         raise typer.Exit(1)

@@ -83,6 +83,14 @@ def show_failures(failures: Mapping[Path, str]) -> None:
         complain(reason)
 
 
+def show_warnings(sentences: Sequence[str], limit: int = 5) -> None:
+    """A line for each of the first few warnings, on stderr, and how many there are more."""
+    for sentence in sentences[:limit]:
+        ERRORS.print(f"[yellow]Warning: {escape(printable(sentence))}[/yellow]", soft_wrap=True, highlight=False)
+    if len(sentences) > limit:
+        ERRORS.print(f"[yellow]Warning: and {len(sentences) - limit} more of this kind[/yellow]", highlight=False)
+
+
 def say(sentence: str) -> None:
     """A line on stdout, unwrapped."""
     OUT.print(escape(printable(sentence)), soft_wrap=True, highlight=False)
