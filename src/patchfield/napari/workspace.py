@@ -14,6 +14,7 @@ from patchfield.napari.jobs import Runner
 from patchfield.napari.layers import roles
 from patchfield.napari.layers.annotated import AnnotatedImage
 from patchfield.napari.layers.annotations import Annotations
+from patchfield.napari.layers.groups import Groups
 from patchfield.napari.layers.results import Results
 from patchfield.napari.segment.features import Features
 from patchfield.napari.segment.live import Live
@@ -46,6 +47,8 @@ class Workspace:
     ----------
     annotations : Annotations
         The images, and which of them is painted on.
+    groups : Groups
+        Which image is seen.
     features : Features
         Backbone and fields.
     classes : ClassTable
@@ -72,12 +75,13 @@ class Workspace:
         self.viewer = viewer
         self.runner = runner
         self.on_error = on_error
-        self.annotations = Annotations(viewer, runner.later)
+        self.annotations = Annotations(viewer)
+        self.groups = Groups(viewer, self.annotations, runner.later)
         self.classes = ClassTable()
         self.view = ViewState()
         self.features = Features(runner, recipe)
         self.live = Live(runner, self, self.classes, self.view)
-        self.results = Results(viewer, self.classes, self.view)
+        self.results = Results(viewer, self.classes, self.view, self.groups)
         self.status: Status = status_for(Situation())
         self._plane: Plane | None = None
         self._connect()
@@ -91,7 +95,7 @@ class Workspace:
     # -- what the user can do
 
     def select(self, layer: Image | None) -> None:
-        """Make `layer` the image to paint on; its labels layer is found or made, ready to paint."""
+        """Make `layer` the image that is seen and painted on; its labels layer is found or made, ready to paint."""
         self.annotations.select(layer)
 
     @property
@@ -176,6 +180,7 @@ class Workspace:
         disconnect_all(self, self.features, self.live, self.annotations, self.classes, self.view)
         self.features.close()
         self.live.close()
+        self.groups.close()
         self.annotations.close()
         self.viewer.dims.events.current_step.disconnect(self._on_dims)
 

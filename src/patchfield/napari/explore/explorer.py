@@ -21,7 +21,7 @@ from patchfield.napari.session.planes import Plane
 from patchfield.napari.workspace import Workspace
 from patchfield.pipeline import Extractor
 
-EXPLORATIONS = (Role.PCA, Role.CLUSTERS, Role.SIMILARITY, Role.ATTENTION)
+EXPLORATIONS = roles.TRANSIENT_ROLES
 Model = PrincipalComponents | Clusters | Similarity | FeatureField
 """What a picture was made with; it is used again for other planes and heads."""
 

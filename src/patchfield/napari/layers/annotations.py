@@ -1,6 +1,6 @@
 """The images of a viewer that are painted on: which one is current, which come and go."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,7 +11,6 @@ from psygnal import Signal
 
 from patchfield.errors import ImageError
 from patchfield.images import Contrast, ImageSettings
-from patchfield.napari.jobs import Call
 from patchfield.napari.layers import roles
 from patchfield.napari.layers.annotated import AnnotatedImage
 from patchfield.napari.layers.stack import LayerStack, joinable, move_first_axis_last, move_last_axis_first
@@ -23,8 +22,6 @@ class Annotations:
     Parameters
     ----------
     viewer : ViewerModel
-    later : callable
-        Runs a call when the event that is being handled is over; see :class:`patchfield.napari.jobs.Runner`.
 
     Attributes
     ----------
@@ -47,11 +44,10 @@ class Annotations:
     class_selected = Signal(int)
     """Another label value is painted with."""
 
-    def __init__(self, viewer: ViewerModel, later: Callable[[Call], None]) -> None:
+    def __init__(self, viewer: ViewerModel) -> None:
         self.current: AnnotatedImage | None = None
         self.default = ImageSettings()
         self._viewer = viewer
-        self._later = later
         self._annotated: dict[str, AnnotatedImage] = {}
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
@@ -203,14 +199,6 @@ class Annotations:
         if self.current is None:
             self.select(layer)
         self.images_changed.emit()
-        if self.current is not None and self._viewer.layers.selection.active is self.current.labels:
-            self._later(partial(self._give_brush_back, layer))
-
-    def _give_brush_back(self, newcomer: Image) -> None:
-        """napari makes every new layer the active one; who was painting goes on painting."""
-        selection = self._viewer.layers.selection
-        if selection.active is newcomer and self.current is not None:
-            selection.active = self.current.labels
 
     def _on_removed(self, event: Any) -> None:
         """An image that goes takes its strokes out of the training; so do labels that go."""

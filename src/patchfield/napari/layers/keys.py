@@ -19,6 +19,7 @@ CLASS_KEYS = "QWERT"
 """With Shift, the first five classes: the left hand's upper row, so that the right hand stays on the mouse."""
 
 DESCRIPTIONS = (
+    ("PageDown, PageUp", "next, previous image"),
     ("Shift+Q … T", "paint class 1 … 5"),
     ("Ctrl+Z, Ctrl+Shift+Z", "undo, redo: the segmentation follows"),
     ("S", "segmentation on and off"),
@@ -48,6 +49,8 @@ class Keys:
             "U": lambda _: self._toggle_uncertainty(),
             "N": lambda _: tour.next(),
             "H": self._hide_while_held,
+            "PageDown": lambda _: workspace.groups.step(1),
+            "PageUp": lambda _: workspace.groups.step(-1),
             "Shift-S": lambda _: workspace.learn(),
         }
         for key, action in actions.items():

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from patchfield.images import PlaneIndex
 from patchfield.napari.layers import roles
+from patchfield.napari.layers.groups import Groups
 from patchfield.napari.layers.roles import Role
 from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.segment.updates import Drawn
@@ -34,10 +35,13 @@ class Results:
     viewer : ViewerModel
     classes : ClassTable
     view : ViewState
+    groups : Groups
+        Says whose results are seen now.
     """
 
-    def __init__(self, viewer: ViewerModel, classes: ClassTable, view: ViewState) -> None:
+    def __init__(self, viewer: ViewerModel, classes: ClassTable, view: ViewState, groups: Groups) -> None:
         self._viewer = viewer
+        self._groups = groups
         self._classes = classes
         self._view = view
 
@@ -60,7 +64,7 @@ class Results:
         for candidate, role in ROLES.items():
             layer = roles.find(self._viewer, source, role)
             if layer is not None:
-                layer.visible = candidate is self._view.show
+                self._groups.set_visible(layer, candidate is self._view.show)
 
     def hide(self, source: LayerStack) -> None:
         """Hide all results, because something else is shown."""
@@ -103,7 +107,9 @@ class Results:
         if layer is None:
             style = {"colormap": roles.colormap(self._classes.colors(only_visible=True))} if whole else {}
             blank = np.zeros(shape, drawn.values.dtype)
-            return roles.create(self._viewer, source, role, blank, visible=visible, **style)
+            layer = roles.create(self._viewer, source, role, blank, visible=False, **style)
+            self._groups.set_visible(layer, visible)
+            return layer
         if layer.data.shape != shape:
             layer.data = np.zeros(shape, drawn.values.dtype)
         elif drawn.values.dtype.itemsize > layer.data.dtype.itemsize:

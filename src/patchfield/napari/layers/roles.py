@@ -29,6 +29,8 @@ class Role(StrEnum):
 
 
 RESULT_ROLES = (Role.SEGMENTATION, Role.PROBABILITY, Role.UNCERTAINTY)
+TRANSIENT_ROLES = (Role.PCA, Role.CLUSTERS, Role.SIMILARITY, Role.ATTENTION)
+"""What is seen only until another image or a result is looked at."""
 LABEL_ROLES = (Role.LABELS, Role.SEGMENTATION, Role.CLUSTERS)
 _STYLES: dict[Role, dict[str, Any]] = {
     Role.LABELS: {"opacity": 0.9},
