@@ -16,6 +16,9 @@ from patchfield.napari.layers.content import finest
 from patchfield.napari.layers.roles import TRANSIENT_ROLES, Role
 from patchfield.napari.layers.stack import LayerStack
 
+MARGIN = 0.05
+"""Blank space around an image that is shown whole, as a fraction of the canvas."""
+
 
 class Groups:
     """An image, its labels and its results are one group; only the current image's group is visible.
@@ -82,8 +85,16 @@ class Groups:
 
     def fit(self) -> None:
         """Show all of the current image."""
-        if self._annotations.current is not None:
-            self._viewer.fit_to_view(layers=[self._annotations.current.source.layer])
+        if self._annotations.current is None:
+            return
+        layer, camera = self._annotations.current.source.layer, self._viewer.scene.camera
+        if layer.ndim == self._viewer.dims.ndim:
+            self._viewer.fit_to_view(layers=[layer])
+            return
+        # napari 0.9 fits only layers that have all axes of the viewer.
+        low, high = layer.extent.world[:, -2:]
+        camera.center = (*camera.center[:-2], *((low + high) / 2))
+        camera.zoom = (1 - MARGIN) * float(np.min(np.asarray(self._viewer.canvas.size) / (high - low)))
 
     def step(self, step: int) -> None:
         """Go on to the next image (1), or back to the previous one (-1), in the order in which they were added."""
