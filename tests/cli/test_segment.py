@@ -326,6 +326,9 @@ class TestFailures:
         (scans / "b.tif").rename(scans / os.fsdecode(b"Pr\xf6be.tif"))
         assert run("segment", scans, "--probe", saved_probe, "-o", tmp_path / "out") == 0
         assert b"Pr\xf6be_segmentation.tif" in os.listdir(os.fsencode(tmp_path / "out"))
+        capsys.readouterr()
+        assert run("segment", scans, "--probe", saved_probe, "-o", tmp_path / "out") == 0
+        assert "Named apart" not in "".join(capsys.readouterr()), "a second run knows its own results"
         assert "Pr\\udcf6be" in {row["image"] for row in areas(tmp_path / "out")}
         (scans / os.fsdecode(b"Pr\xf6be.tif")).write_bytes(b"no image")
         assert run("segment", scans, "--probe", saved_probe, "-o", tmp_path / "again") == 1

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from patchfield.errors import ImageError
+from patchfield.errors import ImageError, printable
 
 _SCHEMES: tuple[Callable[[Path], str], ...] = (
     lambda path: path.stem,
@@ -29,7 +29,7 @@ def output_names(
     images : sequence of Path
         Different files.
     owner : callable, optional
-        Gives the image (its real path) that earlier results of a name are of, or None. An image keeps its name, and no
+        Gives the image (its real path, printable) that earlier results of a name are of, or None. An image keeps its name, and no
         other image is given it.
     without : str, optional
         An ending of stems that is not part of the name: ``_segmentation``.
@@ -51,7 +51,7 @@ def output_names(
 
     names: dict[Path, str] = {}
     for image in images:
-        real = Path(os.path.realpath(image))
+        real = Path(printable(os.path.realpath(image)))
         kept = next((name for name in (scheme(short(image)) for scheme in _SCHEMES) if owner(name) == real), None)
         if kept is not None:
             names[image] = kept

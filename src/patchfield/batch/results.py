@@ -96,7 +96,7 @@ class ResultFolder:
         found = read_provenance(file) if file.is_file() else None
         if not found or IMAGE not in found:
             return None
-        return Path(os.path.realpath(self.folder / found[IMAGE]))
+        return Path(printable(os.path.realpath(self.folder / found[IMAGE])))
 
 
 def _difference(found: Provenance, wanted: Provenance) -> str:
