@@ -40,6 +40,13 @@ def test_only_the_file_that_moved_is_given(monkeypatch):
     assert extractor.backbones == (known["here"], known["elsewhere.pth"])
 
 
+@pytest.mark.parametrize("option", ["device", "precision", "nothing"])
+def test_options_that_no_recipe_holds_are_refused(option):
+    """Recipes come from files, which anybody may have written."""
+    with pytest.raises(ProbeError, match=option):
+        Extractor.load(FeatureRecipe("filters", options={option: "cuda"}))
+
+
 def test_loading_fills_in_the_fingerprint():
     extractor = Extractor.load(FeatureRecipe("filters", "fast"))
     assert extractor.recipes[0].fingerprint == extractor.backbones[0].fingerprint

@@ -14,6 +14,7 @@ from typing import Self
 from numpy.typing import ArrayLike
 
 from patchfield.backbones import Backbone, load_backbone
+from patchfield.backbones.loading import RECIPE_OPTIONS
 from patchfield.errors import ImageError, ProbeError
 from patchfield.field import (
     ExtractionStep,
@@ -267,6 +268,12 @@ def _load(
     recipe: FeatureRecipe, device: str, download: Download | None, names: Sequence[str | PathLike[str]]
 ) -> Backbone:
     """The backbone of a recipe: the only place that makes sure that it is the one the features were made with."""
+    unknown = sorted(set(recipe.options) - RECIPE_OPTIONS)
+    if unknown:
+        raise ProbeError(
+            f"The features were made with the option '{unknown[0]}', which no backbone has: train again, or update "
+            "Patchfield if the probe is of a newer one."
+        )
     for name in names:
         wanted = recipe.fingerprint or None
         backbone = load_backbone(name, device=device, progress=download, fingerprint=wanted, **recipe.options)

@@ -100,6 +100,10 @@ class _Found:
     weight: Weight | None = None
 
 
+RECIPE_OPTIONS = frozenset({"stride", "blocks", "weights", "attention"})
+"""The keyword options of :func:`load_backbone` that decide what features are, and that recipes hold."""
+
+
 @dataclass(frozen=True)
 class _Options:
     device: str | torch.device
