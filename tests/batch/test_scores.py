@@ -64,6 +64,12 @@ def test_void_pixels_do_not_count_and_that_is_said(compare, ignore, right, said)
     assert any(said in note for note in result.notes) if said else not result.notes
 
 
+def test_void_of_16_bits_does_not_count_either(compare):
+    result = compare({"a_segmentation.tif": [[1, 1, 2, 2]]}, {"a.tif": [[1, 65535, 65535, 2]]}, None)
+    assert result.scores[0].mean_iou == 1
+    assert ["65535" in note for note in result.notes] == [True]
+
+
 def test_255_is_a_class_where_it_is_one(compare):
     both = {"a_segmentation.tif": [[255, 1]]}, {"a.tif": [[255, 255]]}
     assert compare(*both).scores[0].iou == {255: 0.5}

@@ -17,8 +17,8 @@ from patchfield.errors import LabelError, OutputError, printable
 from patchfield.evaluate.metrics import class_iou, contingency_table, mean_iou_of_image, pixel_accuracy
 from patchfield.images import ArrayStack, labels_of_planes, read_label_stack
 
-VOID = 255
-"""What masks of many data sets hold where nobody knows the class (PASCAL VOC)."""
+VOID = (255, 65535)
+"""What masks of many data sets hold where nobody knows the class (PASCAL VOC): the highest value of 8 or 16 bits."""
 
 MAX_CLASSES = 255
 """A mask with more values numbers objects, or is a lossy copy of a mask."""
@@ -75,8 +75,8 @@ def score_files(
     log_folder : Path
         Where the traceback goes if a file meets a defect.
     ignore : collection of int, optional
-        Further mask values that do not count. When left out, :data:`VOID` does not count if it occurs in masks beside
-        other values and in no segmentation, and a note says so.
+        Further mask values that do not count. When left out, a value of :data:`VOID` does not count if it occurs in masks
+        beside other values and in no segmentation, and a note says so.
 
     Raises
     ------
@@ -93,8 +93,9 @@ def score_files(
             tables[file] = _compare(file, matched[file])
     ignored = set(ignore) if ignore is not None else _void(tables.values())
     if ignore is None and ignored:
+        values = " and ".join(map(str, sorted(ignored)))
         result.notes.append(
-            f"The value {VOID} of the masks occurs in no segmentation and was not counted, as the void of many data "
+            f"The value {values} of the masks occurs in no segmentation and was not counted, as the void of many data "
             "sets; --ignore 0 counts it."
         )
     for value in _never_predicted(tables.values(), ignored):
@@ -212,11 +213,11 @@ def _values(segmentation: Path, mask: Path) -> tuple[NDArray[np.integer], NDArra
 
 
 def _void(tables: Iterable[_Table]) -> set[int]:
-    """:data:`VOID` where it says that nobody knows: beside other values, and in no segmentation."""
+    """The values of :data:`VOID` that say that nobody knows: beside other values, and in no segmentation."""
     tables = list(tables)
     of_masks = {value for table in tables for value in table.values}
-    predicted = any(VOID in table.predicted for table in tables)
-    return {VOID} if len(of_masks) > 1 and VOID in of_masks and not predicted else set()
+    predicted = frozenset().union(*(table.predicted for table in tables))
+    return {value for value in VOID if value in of_masks - predicted} if of_masks - {*VOID} else set()
 
 
 def _never_predicted(tables: Iterable[_Table], ignored: Collection[int]) -> list[int]:

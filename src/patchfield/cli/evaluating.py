@@ -13,7 +13,7 @@ MAX_COLUMNS = 15
 
 def evaluate(
     segmentations: Annotated[
-        list[str], typer.Argument(metavar="SEGMENTATION...", help="Segmentation files, folders or patterns.")
+        list[str], typer.Argument(metavar="SEGMENTATION", help="Segmentation files, folders or patterns.")
     ],
     masks: Annotated[
         str,
@@ -25,8 +25,8 @@ def evaluate(
     ignore: Annotated[
         list[int] | None,
         typer.Option(
-            help="A further value of masks that does not count; may be repeated. Left out, 255 does not count where it "
-            "occurs in no segmentation, as the void of many data sets."
+            help="A further value of masks that does not count; may be repeated. Left out, 255 and 65535 do not count "
+            "where they occur in no segmentation, as the void of many data sets."
         ),
     ] = None,
     output: OutputFile = None,
