@@ -9,7 +9,7 @@ from patchfield.cli.options import AxesText, OutputFolder, Overwrite, value_of
 
 def objects(
     segmentations: Annotated[
-        list[str], typer.Argument(metavar="SEGMENTATION...", help="Segmentation files, folders or patterns.")
+        list[str], typer.Argument(metavar="SEGMENTATION", help="Segmentation files, folders or patterns.")
     ],
     output: OutputFolder,
     of_class: Annotated[

@@ -22,7 +22,7 @@ def given_path(text: str) -> Path:
 
 
 ImageArguments = Annotated[
-    list[str], typer.Argument(metavar="IMAGE...", help="Image files, folders of them, or patterns like 'scans/*.tif'.")
+    list[str], typer.Argument(metavar="IMAGE", help="Image files, folders of them, or patterns like 'scans/*.tif'.")
 ]
 OutputFolder = Annotated[
     Path,

@@ -153,7 +153,7 @@ def segment(
     output: OutputFolder,
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[IMAGE...]", help="Files, folders or patterns; all images of the project if left out."),
+        typer.Argument(metavar="IMAGE", help="Files, folders or patterns; all images of the project if left out."),
     ] = None,
     axes: AxesText = None,
     plane: PlaneText = None,

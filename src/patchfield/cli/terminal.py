@@ -18,6 +18,9 @@ from patchfield.field import ExtractionStep
 OUT = Console()
 ERRORS = Console(stderr=True)
 
+_UNBROKEN = 10_000
+"""Characters of a line that is written to a file or a pipe, where nothing has to fit."""
+
 
 class Bars:
     """A progress bar on stderr for the crops of the file that is worked on; nothing where stderr is no terminal.
@@ -66,7 +69,7 @@ def stoppable(output: Path | None) -> Iterator[None]:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout; where it is too wide, only the longest column is broken."""
+    """A table on stdout; in a terminal that it is too wide for, only the longest column is broken."""
     table = Table(title=title, title_justify="left", title_style="bold")
     lengths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
     for column, length in zip(columns, lengths, strict=True):
@@ -74,7 +77,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
         table.add_column(column, no_wrap=not longest, overflow="fold", min_width=None if longest else len(column))
     for row in rows:
         table.add_row(*(escape(printable(cell)) for cell in row))
-    OUT.print(table)
+    OUT.print(table, width=None if OUT.is_terminal else _UNBROKEN)
 
 
 def show_failures(failures: Mapping[Path, str]) -> None:
