@@ -93,6 +93,10 @@ KINDS = {
     "palette": Kind(
         _tiff("a.tif", GREY8, photometric="palette", colormap=GREEN), "", np.dstack([0 * GREY8, GREY8, 0 * GREY8])
     ),
+    "on its side": Kind(_tiff("a.tif", np.rot90(GREY16).copy(), extratags=[(274, "H", 1, 6, True)]), "", GREY16),
+    "upside down, colours": Kind(
+        _tiff("a.tif", RGB[::-1, ::-1], photometric="rgb", extratags=[(274, "H", 1, 3, True)]), "", RGB
+    ),
     "channels first, ImageJ": Kind(
         _imagej("a.tif", CHANNELS, "CYX"), "", np.moveaxis(CHANNELS, 0, -1), ImageSettings(channels=(2,))
     ),

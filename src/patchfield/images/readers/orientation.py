@@ -30,9 +30,9 @@ def turned(planes: Any, orientation: int) -> Any:
     if isinstance(planes, DecodedPlanes):
         height, width, *channels = planes.shape[1:]
         size = (width, height) if swaps_axes(orientation) else (height, width)
-        return planes.converted(lambda plane: _turned(plane[None], orientation)[0], (*size, *channels), planes.dtype)
+        return planes.converted(lambda plane: turned_pixels(plane, orientation, 0), (*size, *channels), planes.dtype)
     assert not isinstance(planes, ConvertedArray), "planes are turned before their values are converted"
-    return _turned(planes, orientation)
+    return turned_pixels(planes, orientation, 1)
 
 
 def swaps_axes(orientation: int) -> bool:
@@ -46,11 +46,19 @@ def swaps_axes(orientation: int) -> bool:
     return orientation in _SWAPS_AXES
 
 
-def _turned(planes: Any, orientation: int) -> Any:
+def turned_pixels(pixels: Any, orientation: int, rows: int) -> Any:
+    """Pixels of any shape as viewers show them.
+
+    Parameters
+    ----------
+    pixels : array
+    orientation : int
+        1 to 8, as in :func:`turned`.
+    rows : int
+        The axis of rows; columns are the next one.
+    """
+    columns = rows + 1
     if swaps_axes(orientation):
-        planes = planes.swapaxes(1, 2)
-    if orientation in (3, 4, 7, 8):
-        planes = planes[:, ::-1]
-    if orientation in (2, 3, 6, 7):
-        planes = planes[:, :, ::-1]
-    return planes
+        pixels = pixels.swapaxes(rows, columns)
+    backwards = [orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)]
+    return pixels[(slice(None),) * rows + tuple(slice(None, None, -1 if back else None) for back in backwards)]

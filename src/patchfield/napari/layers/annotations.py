@@ -11,8 +11,10 @@ from psygnal import Signal
 
 from patchfield.errors import ImageError
 from patchfield.images import Contrast, ImageSettings
+from patchfield.images.readers.orientation import UPRIGHT
 from patchfield.napari.layers import roles
 from patchfield.napari.layers.annotated import AnnotatedImage
+from patchfield.napari.layers.content import turn_upright
 from patchfield.napari.layers.stack import LayerStack, joinable, move_first_axis_last, move_last_axis_first
 
 
@@ -166,6 +168,9 @@ class Annotations:
 
     def _seen_by_default(self, layer: Image) -> LayerStack:
         source = LayerStack.from_layer(layer, replace(self.default, axes=None))
+        if source.content.orientation != UPRIGHT:
+            turn_upright(layer, source.content.orientation)
+            source = LayerStack.from_layer(layer, source.settings)
         axes = self.default.axes
         return _with_axes(source, axes, self.default.channels) if axes in source.axes_choices else source
 

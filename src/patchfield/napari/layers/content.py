@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from patchfield.errors import ImageError
 from patchfield.images import ArrayStack, Calibration, LazyArray, Micrograph, Stack, plane_indices, read_image
 from patchfield.images.readers.axes import UNKNOWN_AXES, unknown_named
-from patchfield.images.readers.orientation import UPRIGHT
+from patchfield.images.readers.orientation import UPRIGHT, swaps_axes, turned_pixels
 
 _LETTERS = {
     **dict.fromkeys(("t", "time", "frame", "frames"), "T"),
@@ -42,15 +43,18 @@ class LayerContent:
         Whether the file or the layer says what its axes mean.
     file : Path or None
         The image file that the layer shows.
-    stored_turned : bool
-        Whether there is such a file, but its picture is to be turned, which napari does not do.
+    orientation : int
+        How the layer is to be turned before it is what its file says (EXIF, 1 to 8): napari shows it as it is stored.
+    left_out : str
+        What the layer's file holds, where napari shows only a part or another page of it.
     """
 
     stack: Stack
     letters: str
     says_axes: bool
     file: Path | None = None
-    stored_turned: bool = False
+    orientation: int = UPRIGHT
+    left_out: str = ""
 
 
 def layer_content(layer: Image, axes: str | None = None) -> LayerContent:
@@ -74,12 +78,22 @@ def layer_content(layer: Image, axes: str | None = None) -> LayerContent:
     """
     micrograph = _micrograph(layer, axes)
     if micrograph is not None:
-        content = _content_of_file(layer, micrograph, axes)
+        content = _content_of_file(layer, finest(layer), micrograph, axes)
         if content is not None:
             return content
     letters, says_axes = _letters_of_layer(layer, axes)
-    stored_turned = micrograph is not None and micrograph.orientation != UPRIGHT
-    return LayerContent(_array_stack(layer, letters, None), letters, says_axes, None, stored_turned)
+    stack = _array_stack(layer, finest(layer), letters, None)
+    if micrograph is None:
+        return LayerContent(stack, letters, says_axes)
+    upright = turned_pixels(finest(layer), micrograph.orientation, _rows(layer))
+    stored = micrograph.orientation != UPRIGHT and _content_of_file(layer, upright, micrograph, axes) is not None
+    return LayerContent(
+        stack,
+        letters,
+        says_axes,
+        orientation=micrograph.orientation if stored else UPRIGHT,
+        left_out="" if stored else _left_out(stack, micrograph),
+    )
 
 
 def finest(layer: Image) -> LazyArray:
@@ -104,9 +118,35 @@ def calibration_of_layer(layer: Image, letters: str) -> Calibration | None:
     )
 
 
-def _array_stack(layer: Image, letters: str, calibration: Calibration | None) -> ArrayStack:
+def turn_upright(layer: Image, orientation: int) -> None:
+    """Show a layer as its file says that it is to be turned, as other viewers do."""
+    rows = _rows(layer)
+    levels = [turned_pixels(level, orientation, rows) for level in (layer.data if layer.multiscale else [layer.data])]
+    order = [*range(rows), rows + 1, rows] if swaps_axes(orientation) else list(range(rows + 2))
+    scale, units = layer.scale[order], [layer.units[axis] for axis in order]
+    layer.data = levels if layer.multiscale else levels[0]
+    layer.scale, layer.units = scale, units
+
+
+def _rows(layer: Image) -> int:
+    """The axis of rows in a layer's data: the samples of colours are no axis of the layer."""
+    return int(layer.ndim) - 2
+
+
+def _left_out(stack: Stack, micrograph: Micrograph) -> str:
+    """What a file holds whose pixels are more, or fewer, than those of its layer."""
+    sizes = [prod(one.lengths) * prod(one.shape) * one.channels for one in (stack, micrograph)]
+    if sizes[0] == sizes[1]:
+        return ""
+    count = prod(micrograph.lengths)
+    height, width = micrograph.shape
+    planes = f"{count} planes ({micrograph.axes})" if count > 1 else "1 plane"
+    return f"{planes} of {height} × {width}"
+
+
+def _array_stack(layer: Image, data: LazyArray, letters: str, calibration: Calibration | None) -> ArrayStack:
     samples = "S" if layer.rgb else ""
-    return ArrayStack(finest(layer), letters + samples, f"layer '{layer.name}'", calibration)
+    return ArrayStack(data, letters + samples, f"layer '{layer.name}'", calibration)
 
 
 def _letters_of_layer(layer: Image, axes: str | None) -> tuple[str, bool]:
@@ -134,10 +174,11 @@ def _micrograph(layer: Image, axes: str | None) -> Micrograph | None:
         return None
 
 
-def _content_of_file(layer: Image, micrograph: Micrograph, axes: str | None) -> LayerContent | None:
+def _content_of_file(layer: Image, data: LazyArray, micrograph: Micrograph, axes: str | None) -> LayerContent | None:
+    """The file that `data`, a layer's pixels, are; None where they are others."""
     says_axes = not any(letter in UNKNOWN_AXES for letter in micrograph.axes) and axes is None
     for letters in _possible_letters(layer, micrograph):
-        as_array = _array_stack(layer, letters, micrograph.calibration)
+        as_array = _array_stack(layer, data, letters, micrograph.calibration)
         if as_array.lengths != micrograph.lengths or as_array.shape != micrograph.shape:
             continue
         compared = list(_lattices(as_array, micrograph))

@@ -203,8 +203,8 @@ class LayerStack:
             parts.append(f"{int(np.prod(self.lengths))} planes{names}")
         if self.settings.axes is None and any(axes.endswith("C") for axes in self.axes_choices):
             parts.append("if the last axis holds channels, say so under Axes")
-        if self.content.stored_turned:
-            parts.append("shown as stored, though the file says that it is turned")
+        if self.content.left_out:
+            parts.append(f"not all of its file, or another page: that holds {self.content.left_out}")
         return " · ".join(part for part in parts if part)
 
     def _kind(self) -> str:
