@@ -29,8 +29,8 @@ def output_names(
     images : sequence of Path
         Different files.
     owner : callable, optional
-        Gives the image (its real path, printable) that earlier results of a name are of, or None. An image keeps its name, and no
-        other image is given it.
+        Gives the image (its real path, printable) that earlier results of a name are of, or None. An image keeps its
+        name, and no other image is given it.
     without : str, optional
         An ending of stems that is not part of the name: ``_segmentation``.
 

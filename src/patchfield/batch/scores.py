@@ -75,8 +75,8 @@ def score_files(
     log_folder : Path
         Where the traceback goes if a file meets a defect.
     ignore : collection of int, optional
-        Further mask values that do not count. When left out, a value of :data:`VOID` does not count if it occurs in masks
-        beside other values and in no segmentation, and a note says so.
+        Further mask values that do not count. When left out, a value of :data:`VOID` does not count if it occurs in
+        masks beside other values and in no segmentation, and a note says so.
 
     Raises
     ------
