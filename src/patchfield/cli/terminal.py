@@ -77,7 +77,8 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
         table.add_column(column, no_wrap=not longest, overflow="fold", min_width=None if longest else len(column))
     for row in rows:
         table.add_row(*(escape(printable(cell)) for cell in row))
-    OUT.print(table, width=None if OUT.is_terminal else _UNBROKEN)
+    console = OUT if OUT.is_terminal else Console(width=_UNBROKEN)
+    console.print(table)
 
 
 def show_failures(failures: Mapping[Path, str]) -> None:
