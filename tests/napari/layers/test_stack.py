@@ -189,12 +189,11 @@ def test_a_layer_whose_pixels_were_changed_is_not_its_file(opened):
     np.testing.assert_array_equal(changed.pixels_at(()), np.flipud(image))
 
 
-def test_what_napari_leaves_out_of_a_file_is_said(tmp_path):
+def test_what_napari_leaves_out_of_a_file_is_said(tmp_path, napari_readers):
     """Of pages that are written one by one, of positions and beside thumbnails napari shows the first."""
     with tifffile.TiffWriter(tmp_path / "image.tif") as file:
         for value in range(3):
             file.write(np.full((40, 30), value, np.uint8))
-    _initialize_plugins()
     (layer,) = ViewerModel().open(str(tmp_path / "image.tif"), plugin="napari")
     assert "3 planes (Q) of 40 × 30" in LayerStack.from_layer(layer).summary()
     assert "file" not in stack_of(np.zeros((40, 30))).summary()
