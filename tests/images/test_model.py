@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,3 +141,16 @@ def test_a_crop_is_the_whole_at_those_rows_and_columns(data):
     columns = data.draw(st.lists(st.integers(0, 49), min_size=1, max_size=60))
     seen = model_image(COLOURS)
     np.testing.assert_array_equal(seen.crop(np.array(rows), np.array(columns)), seen.whole()[np.ix_(rows, columns)])
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        (np.ma.masked_greater(np.arange(12.0).reshape(3, 4), 5), "masked array"),
+        (torch.ones(3, 4, requires_grad=True), "convert it first"),
+        (torch.ones(3, 4, dtype=torch.bfloat16), "convert it first"),
+    ],
+)
+def test_arrays_that_would_lose_something_are_refused(image, sentence):
+    with pytest.raises(ImageError, match=sentence):
+        model_image(image)

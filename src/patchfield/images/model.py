@@ -190,6 +190,10 @@ def _single_plane(image: Any, name: str) -> ArrayStack:
             image = np.asarray(image)
         except ValueError:
             raise ImageError(f"{name} is not an array of numbers: its rows differ in length.") from None
+        except (TypeError, RuntimeError) as error:  # tensors of PyTorch: bfloat16, on a GPU, with gradients
+            raise ImageError(f"{name} cannot be made an array of numpy ({error}): convert it first.") from None
+    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+        raise ImageError(f"{name} is a masked array, whose mask would be lost: give floats, NaN where masked.")
     shape = tuple(int(length) for length in image.shape)
     if len(shape) not in (2, 3):
         raise ImageError(
