@@ -67,3 +67,19 @@ def test_many_warnings_are_counted(capsys):
     said = capsys.readouterr().err
     assert said.count("image") == 5
     assert "4 more" in said
+
+
+def test_a_saved_probe_is_corrected_by_labels(tmp_path, capsys):
+    probe = trained(tmp_path, three_strokes())
+    write_image(tmp_path / "y.tif", picture(1))
+    correction = np.zeros(SHAPE, np.uint8)
+    correction[40:44, 4:20] = 3  # a new class on another image
+    write_labels(tmp_path / "y_labels.png", correction)
+    options = ("segment", tmp_path / "y.tif", "--labels", tmp_path / "y_labels.png", "--probe", probe)
+    assert run(*options, "-o", tmp_path / "new", "--save-probe", probe) == 1
+    assert "saved.probe" in capsys.readouterr().err
+    assert run(*options, "-o", tmp_path / "new", "--save-probe", tmp_path / "corrected.probe") == 0
+    corrected = LinearProbe.load(tmp_path / "corrected.probe")
+    assert corrected.training.strokes == {1: 3, 2: 3, 3: 1}
+    assert [source.name for source in corrected.kept.sources] == ["x.tif", "y.tif"]
+    assert run(*options, "-o", tmp_path / "new", "-b", "filters", "--sampling", "fine") == 2

@@ -366,7 +366,7 @@ class TestFailures:
             (["--labels", "LABELS", "-o", ""], 2, "empty path"),
             (["--labels", "LABELS", ""], 1, "empty path"),
             ([], 2, "--labels"),
-            (["--labels", "x", "--probe", "y"], 2, "--probe"),
+            (["--labels", "LABELS", "--probe", "y"], 1, "no probe 'y'"),
             (["--probe", "x", "--sampling", "fast"], 2, "--sampling"),
             (["--probe", "x", "--save-probe", "y"], 2, "--save-probe"),
             (["--labels", "x", "--format", "bmp"], 2, "bmp"),

@@ -25,9 +25,14 @@ TABLE = "areas.csv"
 
 
 def segment_with_labels(
-    job: Job, labels: Sequence[Path], extractor: Extractor, watch: Watch, save_probe: Path | None = None
+    job: Job,
+    labels: Sequence[Path],
+    extractor: Extractor,
+    watch: Watch,
+    save_probe: Path | None = None,
+    probe: LinearProbe | None = None,
 ) -> Results:
-    """Train a probe on the images that have labels, then segment all images.
+    """Train a probe, or correct one, on the images that have labels, then segment all images.
 
     Raises
     ------
@@ -46,21 +51,22 @@ def segment_with_labels(
         reasons = iter(failures.sentences.values())
         raise LabelError(next(reasons, "Nothing is painted in any of the label files."))
     try:
-        probe = train_probe(
+        trained = train_probe(
             list(files),
             extractor,
             label_files.classes,
             progress=lambda plane, step: watch(files[plane], step),
             kept=kept,
             guard=lambda plane: failures.caught(files[plane]),
+            probe=probe,
         )
     except LabelError:
         if all(file in failures.sentences for file in files.values()):
             raise LabelError(next(iter(failures.sentences.values()))) from None
         raise
     if save_probe is not None:
-        _save(probe, save_probe, job.overwrite)
-    writer.segment_all(probe, extractor, watch, kept)
+        _save(trained, save_probe, job.overwrite)
+    writer.segment_all(trained, extractor, watch, kept)
     return writer.results
 
 

@@ -34,7 +34,9 @@ OutputFile = Annotated[
 ]
 ProbeFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", parser=given_path, help="A probe saved before, instead of labels."),
+    typer.Option(
+        metavar="FILE", parser=given_path, help="A probe saved before, instead of labels, or to be corrected by them."
+    ),
 ]
 NewProbeFile = Annotated[
     Path | None,

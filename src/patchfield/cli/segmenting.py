@@ -55,7 +55,8 @@ def segment(
     overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
-    """Segment images from painted labels (0 = unlabelled, classes from 1), or with a saved probe.
+    """Segment images from painted labels (0 = unlabelled, classes from 1), with a saved probe, or with one that labels
+    correct.
 
     Writes NAME_segmentation for every image and areas.csv with what each class covers. Results that are there already
     are left as they are.
@@ -73,23 +74,19 @@ def segment(
     settings = image_settings(contrast, channels, axes)
     checked_device(device)
     with stoppable(output), Bars() as bars:
-        if probe is not None:
-            found = find_images(images)
-            trained = LinearProbe.load(probe)
-            extractor = Extractor.load(trained.recipes, device, bars.download, backbone or ())
-            job = Job(
-                found.files, output, suffix_of(file_format), axes or extractor.axes, index, probabilities, overwrite
-            )
+        trained = None if probe is None else LinearProbe.load(probe)
+        recipes = feature_recipes(backbone, sampling, settings) if trained is None else trained.recipes
+        label_files = [] if labels is None else find_labels(labels)
+        found = find_images(images, label_files)
+        inputs = (*found.files, *label_files, *(() if probe is None else (probe,)))
+        if save_probe is not None:
+            check_probe_file(save_probe, inputs)
+        extractor = Extractor.load(recipes, device, bars.download, (backbone or ()) if trained is not None else ())
+        job = Job(found.files, output, suffix_of(file_format), axes or extractor.axes, index, probabilities, overwrite)
+        if trained is not None and probe is not None and not label_files:
             results = segment_with_probe(job, trained, extractor, bars, probe)
         else:
-            recipes = feature_recipes(backbone, sampling, settings)
-            label_files = find_labels(str(labels))
-            found = find_images(images, label_files)
-            if save_probe is not None:
-                check_probe_file(save_probe, (*found.files, *label_files))
-            job = Job(found.files, output, suffix_of(file_format), settings.axes, index, probabilities, overwrite)
-            extractor = Extractor.load(recipes, device, bars.download)
-            results = segment_with_labels(job, label_files, extractor, bars, save_probe)
+            results = segment_with_labels(job, label_files, extractor, bars, save_probe, trained)
     finish(results, found, output, "segmented")
 
 
@@ -128,15 +125,17 @@ def pca(
 def _check_source(
     labels: str | None, probe: Path | None, save_probe: Path | None, features: dict[str, str | None]
 ) -> None:
-    """Either labels, and then features may be chosen, or a probe, which brings its own."""
-    if (labels is None) == (probe is None):
-        raise typer.BadParameter("give either --labels, to train, or --probe, to use what was trained before")
+    """Labels, and then features may be chosen, or a probe, which brings its own, or a probe that labels correct."""
+    if labels is None and probe is None:
+        raise typer.BadParameter(
+            "give --labels, to train, --probe, to use what was trained before, or both, to correct it"
+        )
     if labels == "":
         raise typer.BadParameter("an empty path was given: is a variable of your shell not set?", param_hint="--labels")
     chosen = [f"--{name}" for name, value in features.items() if value is not None]
     if probe is not None and chosen:
         raise typer.BadParameter(f"a probe brings its own features: leave out {', '.join(chosen)}")
-    if probe is not None and save_probe is not None:
+    if labels is None and save_probe is not None:
         raise typer.BadParameter(
             "--save-probe saves what was trained from --labels: a probe that is given is saved already"
         )
