@@ -112,8 +112,14 @@ class TestEvaluate:
 def test_models_and_info_name_what_there_is(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert run("models") == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "│ micro " in line]
+    short = capsys.readouterr().out
+    (line,) = [line for line in short.splitlines() if "│ micro " in line]
     assert "a small network trained on strokes of many kinds of micrographs" in line, "what is piped is not broken"
+    assert "dinov3-license: no nuclear or military use" in short
+    assert run("models", "--all") == 0
+    every = capsys.readouterr().out
+    assert "dino-base-16" in every
+    assert "dino-base-16" not in short
     assert run("models", "--links") == 0
     assert "filters" not in capsys.readouterr().out
     assert run("info") == 0

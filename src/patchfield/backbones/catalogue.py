@@ -7,9 +7,9 @@ from pathlib import Path
 from patchfield.backbones.header import Header, Kind, read_header
 from patchfield.backbones.local import all_files, find_by_name, find_local
 from patchfield.backbones.micro.network import MicroSpec
-from patchfield.backbones.published import EMBEDDED, MICRO, PUBLISHED, RECOMMENDED
+from patchfield.backbones.published import EMBEDDED, MICRO, PUBLISHED, RECOMMENDED, SHORTLIST
 from patchfield.backbones.spec import ViTSpec
-from patchfield.backbones.weights import Embedded, Hub, Trained, Weight
+from patchfield.backbones.weights import TIMM_PREFIX, Embedded, Hub, Trained, Weight
 from patchfield.errors import BackboneError
 
 _BY_NAME = {weight.name: weight for weight in (*EMBEDDED, *PUBLISHED)}
@@ -27,6 +27,17 @@ def models() -> list[Weight]:
     ['micro', 'filters']
     """
     return [*EMBEDDED, *_trained(), *PUBLISHED]
+
+
+def shortlist() -> list[Weight]:
+    """The backbones to choose from first: those that are here, then the few that are worth a download.
+
+    Examples
+    --------
+    >>> [weight.name for weight in shortlist()][:2]
+    ['micro', 'filters']
+    """
+    return [weight for weight in models() if is_here(weight) or weight.name in SHORTLIST]
 
 
 def find_weight(name: str) -> Weight | None:
@@ -110,7 +121,11 @@ def unknown_name(name: str) -> BackboneError:
     """The error for a name that is neither a backbone's nor a file's, with the names closest to it."""
     known = [weight.name for weight in models()]
     close = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known names are {', '.join(known)}."
+    hint = (
+        f"did you mean {' or '.join(close)}?"
+        if close
+        else f"known names are {', '.join(known)}; models of timm are called {TIMM_PREFIX}NAME."
+    )
     return BackboneError(f"There is no backbone and no file called '{name}': {hint}")
 
 

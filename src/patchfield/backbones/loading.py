@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -11,19 +12,22 @@ from typing import cast
 import torch
 
 from patchfield.backbones.base import Backbone
-from patchfield.backbones.catalogue import find_weight, unknown_name
+from patchfield.backbones.catalogue import find_weight, is_here, unknown_name
 from patchfield.backbones.checkpoints import read_checkpoint
 from patchfield.backbones.conversion import Role
 from patchfield.backbones.devices import Precision
 from patchfield.backbones.download import ProgressCallback, fetch
-from patchfield.backbones.files import SUFFIXES, WeightFile, read_weights
+from patchfield.backbones.files import SUFFIXES, WeightFile, errors_name, read_weights
 from patchfield.backbones.filters import FilterBank
 from patchfield.backbones.header import Kind
 from patchfield.backbones.local import find_by_name, moved_files, stated_sha256, weights_folder
 from patchfield.backbones.micro import SHIPPED, Micro, read_micro
 from patchfield.backbones.published import FILTERS, MICRO
+from patchfield.backbones.timm_backbone import TimmBackbone
+from patchfield.backbones.timm_names import TimmName
+from patchfield.backbones.timm_networks import build_network
 from patchfield.backbones.vit import AttentionMaps, ViT
-from patchfield.backbones.weights import Hub, Weight
+from patchfield.backbones.weights import TIMM_PREFIX, Hub, Weight
 from patchfield.errors import BackboneError
 
 _log = logging.getLogger(__name__)
@@ -46,19 +50,22 @@ def load_backbone(
     Parameters
     ----------
     backbone : str, Path or Backbone
-        ``"micro"`` or ``"filters"`` (embedded), a name listed by :func:`models` (downloaded on first use), or the path
-        of a checkpoint of DINO, DINOv2, NeCo, SelfPatch, timm or Patchfield. A file that is no longer there is looked
-        for in the folder of weights, under its name. A loaded backbone is returned as it is.
+        ``"micro"`` or ``"filters"`` (embedded), a name listed by :func:`models` (downloaded on first use),
+        ``"timm:NAME"`` for any vision transformer or convolutional pyramid of timm, ``"timm:NAME=FILE"`` for its
+        weights in a file, or the path of a checkpoint of DINO, DINOv2, NeCo, SelfPatch, timm or Patchfield. A file that
+        is no longer there is looked for in the folder of weights, under its name. A loaded backbone is returned as it
+        is.
     device : str or torch.device
         ``"auto"``: CUDA where there is one, else MPS (Apple), else the CPU.
     stride : int, optional
-        Distance of tokens in pixels, at most the patch's side (the default).
+        Distance of tokens in pixels, at most the patch's side (the default); not of timm's models.
     blocks : int or sequence of int, optional
-        Which blocks' tokens, concatenated; negative numbers count from the last (the default).
+        Which blocks' tokens, concatenated; negative numbers count from the last (the default). Of a convolutional
+        pyramid which levels, from the finest; all with a pitch of 4 pixels and more by default.
     weights : {"teacher", "student"}
         Which network, where both were released or saved (NeCo, training checkpoints).
     attention : bool
-        The attention maps of the class token instead of the tokens, one channel per head.
+        The attention maps of the class token instead of the tokens, one channel per head; not of timm's models.
     precision : {"auto", "fp32", "bf16", "fp16"}
         Of the matrix products; ``"auto"`` is bf16 or fp16 on NVIDIA GPUs and fp32 elsewhere.
     progress : callable, optional
@@ -72,6 +79,11 @@ def load_backbone(
     BackboneError
         For an unknown name (with the closest ones), a file that cannot be used, options that do not apply, or a
         download without a network (with what to fetch and where to put it).
+
+    Warns
+    -----
+    UserWarning
+        Before the first download of weights whose licence forbids something.
 
     Examples
     --------
@@ -93,11 +105,14 @@ def load_backbone(
 
 @dataclass(frozen=True)
 class _Found:
-    """A weight file, what its backbone will be called, and the catalogue's entry that it was fetched for."""
+    """A weight file, what its backbone will be called, the catalogue's entry that it was fetched for, and the name in
+    timm of a model that is timm's.
+    """
 
     path: Path
     name: str
     weight: Weight | None = None
+    timm: str = ""
 
 
 RECIPE_OPTIONS = frozenset({"stride", "blocks", "weights", "attention"})
@@ -132,6 +147,10 @@ class _Options:
                 f"'{name}' takes no stride, blocks, weights or attention: choose a transformer for these."
             )
 
+    def refuse_for_timm(self, name: str) -> None:
+        if self.stride is not None or self.attention or self.weights != "teacher":
+            raise BackboneError(f"'{name}' takes no stride, weights or attention: choose dinov2-small for these.")
+
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
@@ -139,18 +158,41 @@ def _is_whole(value: object) -> bool:
 
 def _find(name: str, student: bool, progress: ProgressCallback | None) -> _Found | None:
     """The file behind a name or path; None when there is none here."""
-    weight = find_weight(name)
     if name == MICRO.name:
-        return _Found(SHIPPED, name, weight)
+        return _Found(SHIPPED, name, MICRO)
+    in_timm = TimmName.parse(name)
+    if in_timm is not None and in_timm.file is not None:
+        in_timm.check()
+        path = _present(in_timm.file)
+        return _Found(path, f"{TIMM_PREFIX}{in_timm.model}={path}", timm=in_timm.model)
+    weight = in_timm.weight() if in_timm is not None else find_weight(name)
     if weight is not None:
         if student and isinstance(weight.origin, Hub) and weight.origin.student_file is None:
             raise BackboneError(f"'{name}' was released as one network: leave out weights='student'.")
-        return _Found(fetch(weight, student, progress), name, weight)
+        _warn_of_terms(weight)
+        path = fetch(weight, student, progress)
+        return _Found(path, weight.name, weight, weight.architecture if weight.family == "timm" else "")
     path = Path(name).expanduser()
     in_folder = find_by_name(name) if path.name == name else None
     if in_folder is not None:
         return _Found(in_folder, name)
     return _Found(path, _short_name(path)) if path.exists() else None
+
+
+def _present(path: Path) -> Path:
+    """A file, or the one of its name in the folder of weights where it is no longer there."""
+    named = [] if path.is_file() else moved_files(str(path))[0]
+    return (named[0] if named else path).resolve()
+
+
+def _warn_of_terms(weight: Weight) -> None:
+    """Say what a licence forbids before the weights are downloaded for the first time."""
+    if weight.terms and isinstance(weight.origin, Hub) and not is_here(weight):
+        warnings.warn(
+            f"The weights of '{weight.name}' have the licence {weight.licence_text}: read it at "
+            f"https://huggingface.co/{weight.origin.repo} before you use them.",
+            stacklevel=4,
+        )
 
 
 def _load_moved(name: str, options: _Options, fingerprint: str | None) -> Backbone:
@@ -181,6 +223,8 @@ def _short_name(path: Path) -> str:
 
 def _load(found: _Found, options: _Options) -> Backbone:
     file = read_weights(found.path, stated_sha256(found.path))
+    if found.timm:
+        return _load_timm(file, found, options)
     return _LOADERS[file.header.kind if file.header else "vit"](file, found, options)
 
 
@@ -196,6 +240,14 @@ def _load_micro(file: WeightFile, found: _Found, options: _Options) -> Backbone:
     if found.weight not in (None, MICRO):
         raise BackboneError(f"'{file.path}' holds a small network of Patchfield, which '{found.name}' is not.")
     return Micro(read_micro(file), found.name, options.device, options.precision)
+
+
+def _load_timm(file: WeightFile, found: _Found, options: _Options) -> Backbone:
+    options.refuse_for_timm(found.name)
+    name = TimmName(found.timm)
+    with errors_name(file.path):
+        network = build_network(name.architecture, file.content, options.blocks, tagged=found.timm)
+    return TimmBackbone(network, found.timm, found.name, device=options.device, precision=options.precision)
 
 
 def _load_vit(file: WeightFile, found: _Found, options: _Options) -> Backbone:

@@ -6,7 +6,7 @@ from pathlib import Path, PureWindowsPath
 
 from patchfield.backbones.files import SUFFIXES
 from patchfield.backbones.network import unusable_endpoint
-from patchfield.backbones.weights import Hub, Trained, Weight
+from patchfield.backbones.weights import TIMM_PREFIX, Hub, Trained, Weight
 
 FOLDER_VARIABLE = "PATCHFIELD_WEIGHTS"
 """Environment variable with the folder of weights: downloads, files put in place by hand, exports of training."""
@@ -62,7 +62,8 @@ def all_files() -> list[Path]:
 def file_stem(weight: Weight, student: bool) -> str:
     """The name of a weight's file in the folder of weights, without suffix; students released apart have their own."""
     released_apart = isinstance(weight.origin, Hub) and weight.origin.student_file is not None
-    return f"{weight.name}-student" if student and released_apart else weight.name
+    stem = weight.name.removeprefix(TIMM_PREFIX)
+    return f"{stem}-student" if student and released_apart else stem
 
 
 def stated_sha256(path: Path) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from patchfield.backbones.spec import ViTSpec
-from patchfield.backbones.weights import Embedded, Hub, Weight
+from patchfield.backbones.weights import Embedded, Hub, Weight, licence_terms
 
 FILTERS = Weight(
     name="filters",
@@ -31,6 +31,8 @@ MICRO = Weight(
 
 EMBEDDED = (MICRO, FILTERS)
 """What works without a download, the better one first."""
+
+_PE_TENSORS = 149
 
 _DINO = "Caron et al., Emerging Properties in Self-Supervised Vision Transformers, arXiv 2104.14294"
 _DINOV2 = "Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, arXiv 2304.07193"
@@ -120,6 +122,35 @@ def _neco(start: Weight, name: str, run: str, folder: str, summary: str) -> Weig
     )
 
 
+def _timm(
+    name: str, architecture: str, summary: str, licence: str, paper: str, channels: int, parameters: int, tensors: int
+) -> Weight:
+    """A model that runs on timm's own code; its file is the parameters and a header of some bytes per tensor."""
+    return Weight(
+        name=name,
+        summary=summary,
+        family="timm",
+        origin=Hub(f"timm/{architecture}", 4 * parameters + 100 * tensors),
+        licence=licence,
+        paper=paper,
+        architecture=architecture,
+        parameters=parameters,
+        channels=channels,
+        terms=licence_terms(licence.lower()),
+    )
+
+
+def _pe_spatial(size: str, summary: str, channels: int, parameters: int) -> Weight:
+    architecture = f"vit_pe_spatial_{size}_patch16_512.fb"
+    paper = "Meta, Perception Encoder, 2025"
+    return _timm(f"pe-spatial-{size}", architecture, summary, "Apache-2.0", paper, channels, parameters, _PE_TENSORS)
+
+
+def _dinov3(name: str, architecture: str, summary: str, channels: int, parameters: int, tensors: int) -> Weight:
+    paper = "Meta, DINOv3, 2025"
+    return _timm(f"dinov3-{name}", architecture, summary, "dinov3-license", paper, channels, parameters, tensors)
+
+
 def _spec(weight: Weight) -> ViTSpec:
     assert weight.spec is not None
     return weight.spec
@@ -139,12 +170,53 @@ _DINO_SMALL_16 = _dino("small", 16, "The first DINO: strong on textures, coarse"
 _DINO_SMALL_8 = _dino("small", 8, "Patches of 8 px for small details, three times slower", 384, 21_670_272, 86_694_800)
 _DINO_BASE_16 = _dino("base", 16, "The first DINO with longer tokens", 768, 85_798_656, 343_208_584)
 
+_TIPSV2_BASE = _timm(
+    "tipsv2-base",
+    "vit_base_patch14_reg1_tipsv2.webli",
+    "Learnt patch by patch, patch 14",
+    "Apache-2.0",
+    "DeepMind, TIPSv2, CVPR 2026",
+    channels=768,
+    parameters=86_314_752,
+    tensors=175,
+)
+_DINOV3 = (
+    _dinov3(
+        "small",
+        "vit_small_patch16_dinov3.lvd1689m",
+        "Rotary positions; strong on medical images, reported to degrade on electron micrographs",
+        384,
+        21_586_944,
+        162,
+    ),
+    _dinov3(
+        "small-plus",
+        "vit_small_plus_patch16_dinov3.lvd1689m",
+        "As dinov3-small, a third more weights",
+        384,
+        28_683_264,
+        186,
+    ),
+    _dinov3("base", "vit_base_patch16_dinov3.lvd1689m", "As dinov3-small, longer tokens", 768, 85_641_216, 162),
+    _dinov3(
+        "convnext-tiny",
+        "convnext_tiny.dinov3_lvd1689m",
+        "A convolutional pyramid: tokens every 4 to 32 pixels",
+        1440,
+        27_820_128,
+        180,
+    ),
+)
+
 _V2_SMALL = "vit-small/dinov2-architectures"
 _V2_BASE = "vit-base/dinov2-architectures"
 _V1_SMALL = "vit-small/dino-architectures"
 
 RECOMMENDED = "neco-small"
 """The backbone to download first: small, fast, and trained to keep like patches together."""
+
+SHORTLIST = (RECOMMENDED, "neco-base", "pe-spatial-tiny", "pe-spatial-small", "tipsv2-base", "dinov3-small")
+"""What lists offer for download before everything else."""
 
 PUBLISHED: tuple[Weight, ...] = (
     _neco(_SMALL, "neco-small", "dinov2r_xr_vit14", _V2_SMALL, "Recommended: neighbouring phases kept apart, fast"),
@@ -156,6 +228,10 @@ PUBLISHED: tuple[Weight, ...] = (
     _neco(_DINO_SMALL_16, "neco-small-16-dino", "dino_vit16", _V1_SMALL, "NeCo from DINO small, patch 16"),
     _neco(_DINO_SMALL_16, "neco-small-16-timetuning", "timetuning_vit16", _V1_SMALL, "NeCo from TimeTuning, patch 16"),
     _neco(_DINO_SMALL_16, "neco-small-16-leopart", "leopart_vit16", _V1_SMALL, "NeCo from Leopart, patch 16"),
+    _pe_spatial("tiny", "Trained for dense features, the smallest download; patch 16", 192, 5_683_200),
+    _pe_spatial("small", "Trained for dense features, patch 16", 384, 21_983_232),
+    _pe_spatial("base", "As pe-spatial-small, longer tokens, four times the size", 768, 86_433_792),
+    _TIPSV2_BASE,
     _SMALL,
     _SMALL_REG,
     _BASE,
@@ -167,4 +243,5 @@ PUBLISHED: tuple[Weight, ...] = (
     _DINO_SMALL_16,
     _DINO_SMALL_8,
     _DINO_BASE_16,
+    *_DINOV3,
 )

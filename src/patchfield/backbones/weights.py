@@ -6,8 +6,14 @@ from typing import Literal
 
 from patchfield.backbones.spec import ViTSpec
 
-Family = Literal["filters", "micro", "vit"]
-"""Which code a backbone runs on: the filter bank, a small network on top of it, or a vision transformer."""
+Family = Literal["filters", "micro", "vit", "timm"]
+"""Which code a backbone runs on: the filter bank, a small network on top of it, our vision transformer, or timm's
+models."""
+
+_PERMISSIVE = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0")
+
+TIMM_PREFIX = "timm:"
+"""What names of timm's models begin with."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Weight:
     name : str
     summary : str
         What it is good for, in one line.
-    family : {"filters", "micro", "vit"}
+    family : {"filters", "micro", "vit", "timm"}
     origin : Embedded, Trained or Hub
         Where its weights come from.
     licence : str
@@ -97,7 +103,9 @@ class Weight:
     channels : int
         Length of a token, over all levels.
     spec : ViTSpec or None
-        Of vision transformers: what exactly the weights are of.
+        Of our vision transformers: what exactly the weights are of.
+    terms : str
+        What the licence forbids or asks for, where that is more than a mention; said before the first download.
     """
 
     name: str
@@ -110,3 +118,31 @@ class Weight:
     parameters: int
     channels: int
     spec: ViTSpec | None = None
+    terms: str = ""
+
+    @property
+    def licence_text(self) -> str:
+        """The licence with its terms, for lists.
+
+        Examples
+        --------
+        >>> from patchfield.backbones import find_weight
+        >>> find_weight("dinov3-small").licence_text
+        'dinov3-license (no nuclear or military use; gated at its source)'
+        """
+        return f"{self.licence} ({self.terms})" if self.terms else self.licence
+
+
+def licence_terms(licence: str) -> str:
+    """What a licence, as timm names it, forbids or asks for; empty for permissive ones.
+
+    Examples
+    --------
+    >>> licence_terms("dinov3-license"), licence_terms("cc-by-nc-4.0"), licence_terms("apache-2.0")
+    ('no nuclear or military use; gated at its source', 'no commercial use', '')
+    """
+    if licence.startswith("dinov3"):
+        return "no nuclear or military use; gated at its source"
+    if "-nc" in licence or "noncommercial" in licence:
+        return "no commercial use"
+    return "" if licence in _PERMISSIVE else "may forbid what you do"

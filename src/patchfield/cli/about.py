@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 
 import patchfield
-from patchfield.backbones import Hub, download_size, is_here, models, weights_folder
+from patchfield.backbones import Hub, download_size, is_here, models, shortlist, weights_folder
 from patchfield.backbones.local import hub_cache
 from patchfield.store import recovery_folder
 
@@ -30,12 +30,18 @@ def installation() -> dict[str, str]:
     return facts
 
 
-def weight_rows() -> list[list[str]]:
-    """Name, purpose, size, licence and presence of every backbone, as text."""
+def weight_rows(every: bool = False) -> list[list[str]]:
+    """Name, purpose, size, licence and presence of the backbones to choose from first, or of all, as text."""
     return [
         [weight.name, weight.summary, download_size(weight), weight.licence, "yes" if is_here(weight) else ""]
-        for weight in models()
+        for weight in (models() if every else shortlist())
     ]
+
+
+def weight_terms(every: bool = False) -> list[str]:
+    """What licences of the same backbones forbid, one line for each licence."""
+    listed = models() if every else shortlist()
+    return list(dict.fromkeys(f"{weight.licence}: {weight.terms}." for weight in listed if weight.terms))
 
 
 def weight_links() -> list[list[str]]:

@@ -40,16 +40,24 @@ def demo(
 
 def models(
     links: Annotated[bool, typer.Option("--links", help="Where to fetch the files by hand, for offline use.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All that have a name, not only those to begin with.")] = False,
 ) -> None:
-    """List the backbones: what they are for, download size, licence, and whether they are here already."""
-    from patchfield.cli.about import weight_links, weight_rows
+    """List the backbones: what they are for, download size, licence, and whether they are here already.
+
+    Models of timm need no entry here: give timm:NAME wherever a backbone is asked for.
+    """
+    from patchfield.cli.about import weight_links, weight_rows, weight_terms
     from patchfield.cli.terminal import say, show_table
 
     if links:
         for name, address in weight_links():
             say(f"{name:26}{address}")
         return
-    show_table("Backbones", ("name", "what for", "download", "licence", "here"), weight_rows())
+    show_table("Backbones", ("name", "what for", "download", "licence", "here"), weight_rows(every))
+    for terms in weight_terms(every):
+        say(terms)
+    if not every:
+        say("All that have a name: patchfield models --all. Any model of timm: --backbone timm:NAME.")
 
 
 def info() -> None:

@@ -45,7 +45,7 @@ class BackboneChoice:
         title = weight.name if where == "downloaded" else f"{weight.name}  ({where})"
         if weight.name == RECOMMENDED and not is_here(weight):
             title = f"{title}, recommended"
-        return cls(weight.name, title, f"{weight.summary} · licence {weight.licence}")
+        return cls(weight.name, title, f"{weight.summary} · licence {weight.licence_text}")
 
     @classmethod
     def from_file(cls, path: str) -> "BackboneChoice":
