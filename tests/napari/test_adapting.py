@@ -207,6 +207,7 @@ def test_names_and_starts_that_are_offered(weights):
     assert free_name("steel 3 (x).tif", runs_folder()) == "steel-3-x-.tif-adapted"
     assert first_start("dinov2-small") == ("dinov2-small", "")
     assert first_start("filters", "neco-base")[0] == "neco-base"
+    assert first_start("timm:resnet10t", "neco-base")[0] == "neco-base"
 
 
 @pytest.mark.parametrize(

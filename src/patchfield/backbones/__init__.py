@@ -18,10 +18,11 @@ from patchfield.backbones.spec import ViTSpec
 from patchfield.backbones.timm_backbone import TimmBackbone, random_timm
 from patchfield.backbones.transformer import Tokens, Transformer
 from patchfield.backbones.vit import AttentionMaps, ViT, random_vit
-from patchfield.backbones.weights import Embedded, Hub, Trained, Weight
+from patchfield.backbones.weights import TIMM_PREFIX, Embedded, Hub, Trained, Weight
 
 __all__ = [
     "RECOMMENDED",
+    "TIMM_PREFIX",
     "AttentionMaps",
     "Backbone",
     "Checkpoint",

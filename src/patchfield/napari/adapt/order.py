@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from patchfield.backbones import RECOMMENDED, is_here, models
+from patchfield.backbones import RECOMMENDED, TIMM_PREFIX, is_here, models
 from patchfield.images import Contrast
 from patchfield.napari.adapt.run import AdaptationError, TrainingRun, runs_below
 from patchfield.napari.layers.export import file_of
@@ -95,7 +95,8 @@ def first_start(selected: str, preferred: str | None = None) -> tuple[str, str]:
     preferred : str, optional
         What to begin from where `selected` is no transformer.
     """
-    if selected not in {weight.name for weight in models() if weight.family != "vit"}:
+    others = {weight.name for weight in models() if weight.family != "vit"}
+    if selected not in others and not selected.startswith(TIMM_PREFIX):
         return selected, ""
     start = preferred or _recommended()
     return start, f"'{selected}' cannot be adapted: a vision transformer is needed, such as {start}."
