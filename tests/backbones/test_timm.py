@@ -159,6 +159,14 @@ def test_what_makes_no_grids_for_images_of_any_size_is_refused(name):
         random_timm(name, device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("name", "what"), [("resnet10t", "levels are numbered 0 to 4"), ("vit_tiny_patch16_224", "blocks")]
+)
+def test_blocks_that_do_not_exist_are_refused(name, what):
+    with pytest.raises(BackboneError, match=rf"blocks=99 is not possible: its {what}"):
+        random_timm(name, blocks=99, device="cpu")
+
+
 def test_crops_larger_than_the_only_size_of_a_network_are_cut_into_windows():
     backbone = made("beit_base_patch16_224")
     images = crop(64, 96)

@@ -212,6 +212,8 @@ def build_network(
             model.load_state_dict(state, strict=False)  # all but counters is there: see fitted_state
             return TokenNetwork(model, blocks)
         return PyramidNetwork(_pyramid(name, state, changes), blocks)
+    except BackboneError:
+        raise
     except _UNUSABLE:
         raise BackboneError(
             f"timm's {architecture} makes no grids of tokens for images of any size: choose a vision transformer with "
