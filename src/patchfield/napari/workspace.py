@@ -66,6 +66,8 @@ class Workspace:
     """Where things stand changed."""
     class_selected = Signal(int)
     """Another class is painted with."""
+    rename_requested = Signal()
+    """The class that is painted with is to get another name."""
     plane_ready = Signal(Plane)
     """The plane on view has features."""
 
@@ -121,12 +123,17 @@ class Workspace:
 
     def remove_class(self, value: int) -> None:
         """Remove a class and erase its strokes everywhere (undo brings them back)."""
+        values = self.classes.values
+        others = [other for other in values if other != value] or [self.classes.add().value]
+        successor = others[min(values.index(value), len(others) - 1)]
+        # First, for what a labels layer paints with is a class.
+        for annotated in self.annotations:
+            if annotated.labels.selected_label == value:
+                annotated.labels.selected_label = successor
         for annotated in self.annotations:
             annotated.erase(value)
         self.classes.remove(value)
-        if len(self.classes) == 0:
-            self.classes.add()
-        self.select_class(self.classes.values[0])
+        self.select_class(self.selected_class)
 
     def make_features(self, recipe: FeatureRecipe) -> None:
         """Compute features by another backbone or sampling from now on; the strokes are learned anew from them."""

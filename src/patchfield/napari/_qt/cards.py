@@ -23,10 +23,11 @@ from patchfield.napari.session.status import Progress, State, Status
 
 GAP = 6
 LABEL_WIDTH = 72
-GREY = "#8c939d"
+GREY = "#7d848e"
+"""Of icons: 3:1 and more on napari's dark and light backgrounds, which no grey could be for small text."""
 QWIDGETSIZE_MAX = 16777215
 ICON = QSize(16, 16)
-_HINT = f"color: {GREY}; font-size: 9pt;"
+_HINT = "font-size: 9pt;"
 _CARD = "QFrame#patchfieldCard { background: rgba(128, 140, 160, 38); border-radius: 6px; }"
 _BAR = """
 QProgressBar { border: none; border-radius: 2px; background: rgba(128, 140, 160, 70); }
@@ -41,6 +42,8 @@ class Section(QCollapsible):
     def __init__(self, title: str, *, expanded: bool) -> None:
         super().__init__(title, expandedIcon=icon("down_arrow"), collapsedIcon=icon("right_arrow"))
         self.toggleButton().setStyleSheet(_HEADING)
+        self.toggleButton().setToolTip(f"Fold or unfold {title}")
+        self.toggleButton().setAccessibleName(title)
         self.toggleButton().setIconSize(QSize(9, 9))
         layout = self.layout()
         assert layout is not None
@@ -77,6 +80,8 @@ class Card(QFrame):
         self.sentence = wrapping("")
         self.button = QPushButton()
         self.button.clicked.connect(pressed)
+        self.button.setToolTip("Stop what goes on, or go on with it")
+        self.button.setAccessibleName("Stop or go on")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(4)
@@ -84,7 +89,8 @@ class Card(QFrame):
         self.rows = QVBoxLayout(self)
         self.rows.setContentsMargins(10, 8, 10, 8)
         self.rows.setSpacing(GAP)
-        self.rows.addLayout(row(self.dot, self.sentence, self.button, stretch=1))
+        self.line = row(self.dot, self.sentence, self.button, stretch=1)
+        self.rows.addLayout(self.line)
         self.rows.addWidget(self.bar)
 
     def show_dot(self, color: str) -> None:
@@ -108,17 +114,23 @@ def wrapping(text: str) -> QLabel:
 
 
 def hint(text: str = "") -> QLabel:
-    """Small grey text that wraps."""
+    """Small text that wraps, in the colour of the theme: greys are hard to read on one theme or the other."""
     label = wrapping(text)
     label.setStyleSheet(_HINT)
     return label
 
 
 def row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
-    """Widgets side by side; the one at index `stretch` takes the room that is left."""
+    """Widgets side by side, the one at index `stretch` in all the room that is left.
+
+    A label in front names the control behind it.
+    """
     layout = QHBoxLayout()
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(GAP)
+    if len(widgets) > 1 and isinstance(widgets[0], QLabel) and widgets[0].text():
+        widgets[0].setBuddy(widgets[1])
+        widgets[1].setAccessibleName(widgets[0].text())
     for index, widget in enumerate(widgets):
         layout.addWidget(widget, 1 if index == stretch else 0)
     return layout
@@ -130,6 +142,7 @@ def tool(icon: QIcon, tip: str, pressed: Callable[[], None]) -> QToolButton:
     button.setIcon(icon)
     button.setIconSize(ICON)
     button.setToolTip(tip)
+    button.setAccessibleName(tip)
     button.setAutoRaise(True)
     button.setCursor(Qt.CursorShape.PointingHandCursor)
     button.setStyleSheet("QToolButton { border: none; background: transparent; padding: 1px; }")
@@ -176,7 +189,7 @@ COLORS = {
 
 
 class StatusCard(Card):
-    """The guide until the first success, the state always, progress and its button when something goes on."""
+    """The state, progress and its button; always of one height, but for the guide, which is folded by hand."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__(self._press)
@@ -184,8 +197,26 @@ class StatusCard(Card):
         self.guide = wrapping(GUIDE)
         self.guide.setTextFormat(Qt.TextFormat.RichText)
         self.rows.insertWidget(0, self.guide)
+        self.help = QToolButton()
+        self.help.setText("?")
+        self.help.setCheckable(True)
+        self.help.setChecked(True)
+        self.help.setAutoRaise(True)
+        self.help.setToolTip("Show or hide how it goes")
+        self.help.setAccessibleName("Guide")
+        self.help.toggled.connect(self.guide.setVisible)
+        self.line.addWidget(self.help)
+        self._fix_height()
         controller.status_changed.connect(self.show_status)
         self.show_status(controller.status)
+
+    def _fix_height(self) -> None:
+        """Room for two lines, the button and the bar, whether they are there or not: nothing below ever jumps."""
+        self.sentence.setFixedHeight(2 * self.sentence.fontMetrics().lineSpacing() + GAP)
+        for widget in (self.button, self.bar):
+            policy = widget.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)
+            widget.setSizePolicy(policy)
 
     def show_status(self, status: Status) -> None:
         # What went wrong in a few words; napari's notification said what to do about it, and so does the tool tip.
@@ -193,8 +224,6 @@ class StatusCard(Card):
         self.sentence.setText(status.sentence.partition(": ")[0] if stopped else status.sentence)
         self.sentence.setToolTip(status.sentence if stopped else "")
         self.show_dot(COLORS[status.state])
-        if status.state is State.LIVE:
-            self.guide.hide()
         self.show_progress(status.progress)
         self._show_button(status)
 

@@ -1,12 +1,14 @@
 """The panel: one dock widget for the whole job."""
 
 from collections.abc import Callable
+from functools import partial
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from patchfield.napari._qt.cards import GAP, Section, StatusCard
+from patchfield.napari._qt.cards import GAP, Section, StatusCard, wrapping
+from patchfield.napari._qt.controls import Manners
 from patchfield.napari._qt.gui_thread import gui_thread
 from patchfield.napari._qt.sections.adapt import AdaptSection
 from patchfield.napari._qt.sections.classes import ClassesSection
@@ -41,6 +43,9 @@ class PatchfieldPanel(QWidget):
         viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.controller = Controller(viewer, ThreadRunner(gui_thread().post))
         self._lay_out()
+        to_image = partial(_focus_canvas, viewer)
+        self.classes.renamed.connect(to_image)
+        self._manners = Manners(self, to_image)
         # When the window goes, Qt destroys the panel and what is in it without asking. A method of the panel would not
         # be called any more; the controller outlives it.
         self.destroyed.connect(_closing(self.controller))
@@ -101,14 +106,17 @@ def _closing(controller: Controller) -> Callable[[], None]:
     return lambda: controller.close()
 
 
+def _focus_canvas(viewer: Viewer) -> None:
+    # napari 0.9 has no public way to its canvas.
+    viewer.window._qt_viewer.canvas.native.setFocus()
+
+
 def _keys_section() -> Section:
     section = Section("Keys", expanded=False)
     grid = QGridLayout()
     grid.setColumnStretch(1, 1)
     for line, (key, action) in enumerate(DESCRIPTIONS):
-        description = QLabel(action)
-        description.setWordWrap(True)
         grid.addWidget(QLabel(f"<b>{key}</b>"), line, 0)
-        grid.addWidget(description, line, 1)
+        grid.addWidget(wrapping(action), line, 1)
     section.rows.addLayout(grid)
     return section

@@ -21,6 +21,7 @@ CLASS_KEYS = "QWERT"
 DESCRIPTIONS = (
     ("PageDown, PageUp", "next, previous image"),
     ("Shift+Q … T", "paint class 1 … 5"),
+    ("F2", "rename the class"),
     ("Ctrl+Z, Ctrl+Shift+Z", "undo, redo: the segmentation follows"),
     ("S", "segmentation on and off"),
     ("U", "uncertainty on and off"),
@@ -48,6 +49,7 @@ class Keys:
             "S": lambda _: self._toggle_segmentation(),
             "U": lambda _: self._toggle_uncertainty(),
             "N": lambda _: tour.next(),
+            "F2": lambda _: workspace.rename_requested.emit(),
             "H": self._hide_while_held,
             "PageDown": lambda _: workspace.groups.step(1),
             "PageUp": lambda _: workspace.groups.step(-1),

@@ -1,6 +1,6 @@
 """Backbones as the panel offers them: what they are good for, under which licence, how much to download."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from patchfield.backbones import (
@@ -77,12 +77,17 @@ class Offer:
 
 def offered(selected: str) -> Offer | None:
     """The recommended transformer, while an embedded backbone is used and the weights are not here."""
-    weight = find_weight(RECOMMENDED)
     chosen = find_weight(selected)
-    if weight is None or chosen is None or not isinstance(chosen.origin, Embedded) or is_here(weight):
+    offer = download_of(RECOMMENDED)
+    if offer is None or chosen is None or not isinstance(chosen.origin, Embedded):
         return None
-    gain = (
-        "Tells by shape what texture does not. Seconds per megapixel on a GPU, tens of seconds without · licence "
-        f"{weight.licence}"
-    )
-    return Offer(weight.name, f"Download {weight.name} ({download_size(weight)})", gain)
+    gain = "Tells by shape what texture does not. Seconds per megapixel on a GPU, tens of seconds without"
+    return replace(offer, gain=f"{gain} · {offer.gain}")
+
+
+def download_of(backbone: str) -> Offer | None:
+    """What it takes to have a backbone; None where it is here, or a file."""
+    weight = find_weight(backbone)
+    if weight is None or is_here(weight):
+        return None
+    return Offer(weight.name, f"Download {weight.name} ({download_size(weight)})", f"licence {weight.licence}")

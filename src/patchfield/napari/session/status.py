@@ -90,7 +90,7 @@ def status_for(situation: Situation) -> Status:
     Examples
     --------
     >>> status_for(Situation(image="steel", has_field=True, painted=1)).sentence
-    'Paint a second class: two are needed.'
+    'Now paint another class: click its row, or press Shift+W for class 2.'
     """
     s = situation
     if s.image is None:
@@ -119,9 +119,9 @@ def _without_features(s: Situation) -> Status:
 
 def _what_to_paint(painted: int) -> str:
     if painted == 0:
-        return "Paint a few thin strokes of at least two classes."
+        return "Paint a few thin strokes of class 1, then of class 2 (Shift+W)."
     if painted == 1:
-        return "Paint a second class: two are needed."
+        return "Now paint another class: click its row, or press Shift+W for class 2."
     return "Learning from the strokes"
 
 

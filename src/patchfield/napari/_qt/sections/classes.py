@@ -1,10 +1,10 @@
 """The classes: what is painted, and how much of it."""
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QMouseEvent
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent
 from qtpy.QtWidgets import QColorDialog, QFrame, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from patchfield.napari._qt.cards import GAP, GREY, Section, chip, icon, row, tool
+from patchfield.napari._qt.cards import GAP, Section, chip, icon, row, tool
 from patchfield.napari._qt.notices import notify_refusals
 from patchfield.napari.layers.keys import CLASS_KEYS
 from patchfield.napari.session.classes import PaintClass
@@ -22,6 +22,8 @@ class ClassRow(QFrame):
     """One class: colour, name, painted pixels, visibility, removal; a click selects it."""
 
     pressed = Signal(int)
+    renamed = Signal()
+    """Writing a name ended by key: the keys belong to the image again."""
 
     def __init__(self, entry: PaintClass, workspace: Workspace) -> None:
         super().__init__()
@@ -32,13 +34,14 @@ class ClassRow(QFrame):
         self.color = tool(chip(entry.color), "Change the colour", self._choose_color)
         self.name = QLineEdit()
         self.name.setStyleSheet(_NAME)
-        self.name.setToolTip("Rename the class")
+        self.name.setAccessibleName("Name of the class")
         self.name.editingFinished.connect(self._rename)
+        self.name.installEventFilter(self)
+        self._end_editing()
         self.pixels = QLabel()
         self.pixels.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.key = QLabel()
         self.key.setFixedWidth(30)
-        self.key.setStyleSheet(f"color: {GREY};")
         self.eye = tool(icon("visibility"), "Show or hide this class in the segmentation", self._toggle)
         self.remove = tool(icon("delete"), "Remove the class and its strokes (undo brings them back)", self._remove)
         layout = row(self.color, self.name, self.pixels, self.key, self.eye, self.remove, stretch=1)
@@ -50,13 +53,17 @@ class ClassRow(QFrame):
         self.color.setIcon(chip(entry.color))
         if self.name.text() != entry.name:
             self.name.setText(entry.name)
+            # What does not fit is cut at the right.
+            self.name.setCursorPosition(0)
+        self.setToolTip(f"{entry.name}\nA click paints with this class; a double click or F2 renames it")
         self.key.setText(f"⇧{CLASS_KEYS[index]}" if index < len(CLASS_KEYS) else "")
         self.eye.setIcon(icon("visibility" if entry.visible else "visibility_off"))
         self.count(entry)
 
     def count(self, entry: PaintClass) -> None:
         """Show how many pixels are painted."""
-        self.pixels.setText(f"{entry.pixels:,} px" if entry.pixels else "–")
+        self.pixels.setText(f"{_short(entry.pixels)} px" if entry.pixels else "–")
+        self.pixels.setToolTip(f"{entry.pixels:,} painted pixels, in all images together")
 
     def select(self, selected: bool) -> None:
         """Show whether this class is painted with."""
@@ -70,6 +77,38 @@ class ClassRow(QFrame):
         self.pressed.emit(self.value)
         super().mousePressEvent(event)
 
+    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
+        self.edit()
+
+    def edit(self) -> None:
+        """Write another name; Return takes it, Escape goes back to the old one."""
+        self.name.setReadOnly(False)
+        self.name.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, False)
+        self.name.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.name.setFocus()
+        self.name.selectAll()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        # Escape is a shortcut of napari's, which an override keeps from being taken.
+        if not isinstance(event, QKeyEvent) or event.key() != Qt.Key.Key_Escape or self.name.isReadOnly():
+            return False
+        if event.type() == QEvent.Type.ShortcutOverride:
+            event.accept()
+        elif event.type() == QEvent.Type.KeyPress:
+            self.name.setText(self._workspace.classes[self.value].name)
+            self.renamed.emit()
+            self._end_editing()
+        return True
+
+    def _end_editing(self) -> None:
+        """A name is a label again: clicks go through it to the row."""
+        self.name.setReadOnly(True)
+        self.name.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.name.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.name.deselect()
+        self.name.clearFocus()
+        self.name.setCursorPosition(0)
+
     def _choose_color(self) -> None:
         now = QColor(self._workspace.classes[self.value].color)
         color = QColorDialog.getColor(now, self, "Colour of the class")
@@ -77,9 +116,17 @@ class ClassRow(QFrame):
             self._workspace.classes.recolor(self.value, color.name())
 
     def _rename(self) -> None:
+        if self.name.isReadOnly() or self.value not in self._workspace.classes:
+            return
         name = self.name.text().strip()
-        if name and self.value in self._workspace.classes:
+        had_focus = self.name.hasFocus()
+        self._end_editing()
+        if name:
             self._workspace.classes.rename(self.value, name)
+        else:
+            self.name.setText(self._workspace.classes[self.value].name)
+        if had_focus:
+            self.renamed.emit()
 
     def _toggle(self) -> None:
         visible = self._workspace.classes[self.value].visible
@@ -92,6 +139,9 @@ class ClassRow(QFrame):
 class ClassesSection(Section):
     """A row per class."""
 
+    renamed = Signal()
+    """Writing a name ended by key."""
+
     def __init__(self, workspace: Workspace) -> None:
         super().__init__("Classes", expanded=True)
         self._workspace = workspace
@@ -99,6 +149,7 @@ class ClassesSection(Section):
         self.list = QVBoxLayout()
         self.list.setSpacing(1)
         self.add = QPushButton("+ Add class")
+        self.add.setToolTip("Make another class, and paint with it")
         self.add.clicked.connect(self._add)
         self.rows.setSpacing(GAP)
         self.rows.addLayout(self.list)
@@ -106,6 +157,7 @@ class ClassesSection(Section):
         workspace.classes.changed.connect(self.show_classes)
         workspace.classes.counted.connect(self.show_counts)
         workspace.class_selected.connect(self.show_selected)
+        workspace.rename_requested.connect(self.edit_selected)
         workspace.annotations.selected.connect(self.show_selected)
         self.show_classes()
 
@@ -126,6 +178,7 @@ class ClassesSection(Section):
             if entry.value not in self._rows:
                 self._rows[entry.value] = ClassRow(entry, self._workspace)
                 self._rows[entry.value].pressed.connect(self._workspace.select_class)
+                self._rows[entry.value].renamed.connect(self.renamed)
                 self.list.insertWidget(index, self._rows[entry.value])
             self._rows[entry.value].show_entry(entry, index)
         self.show_selected()
@@ -141,5 +194,14 @@ class ClassesSection(Section):
         for class_row in self._rows.values():
             class_row.select(class_row.value == chosen)
 
+    def edit_selected(self) -> None:
+        """Write another name for the class that is painted with."""
+        self.expand(animate=False)
+        self._rows[self._workspace.selected_class].edit()
+
     def _add(self) -> None:
         notify_refusals(self._workspace.add_class)()
+
+
+def _short(pixels: int) -> str:
+    return f"{pixels:,}" if pixels < 100_000 else f"{pixels // 1000:,} k"

@@ -30,6 +30,7 @@ class ExploreSection(Section):
         }
         for role, button in self.buttons.items():
             button.setCheckable(True)
+            button.setToolTip(HINTS[role])
             # A lambda, for PySide6 gives no arguments to a partial.
             button.clicked.connect(lambda pressed, role=role: self._press(role, pressed))
         self.clusters, self.head = QSpinBox(), QSpinBox()
@@ -38,6 +39,8 @@ class ExploreSection(Section):
         self.clusters.setToolTip("Number of clusters")
         self.head.setRange(0, 24)
         self.head.setToolTip("Attention head; 0 is the mean of all")
+        self.clusters.setAccessibleName("Number of clusters")
+        self.head.setAccessibleName("Attention head")
         self.clusters.valueChanged.connect(explorer.set_clusters)
         self.head.valueChanged.connect(explorer.set_head)
         self.hint = hint()
@@ -52,7 +55,8 @@ class ExploreSection(Section):
             button.setChecked(role is shown)
         attention = self._explorer.has_attention
         self.buttons[Role.ATTENTION].setEnabled(attention)
-        self.buttons[Role.ATTENTION].setToolTip("" if attention else "Only vision transformers have attention maps")
+        tip = HINTS[Role.ATTENTION] if attention else "Only vision transformers have attention maps"
+        self.buttons[Role.ATTENTION].setToolTip(tip)
         self.head.setEnabled(attention)
         self.hint.setText("Computing…" if self._explorer.busy else NOTHING if shown is None else HINTS[shown])
 

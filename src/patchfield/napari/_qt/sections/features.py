@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QSizePol
 
 from patchfield.field import FeatureRecipe
 from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, row
-from patchfield.napari.session.choices import DETAILS, BackboneChoice, backbone_choices, offered
+from patchfield.napari.session.choices import DETAILS, BackboneChoice, Offer, backbone_choices, download_of, offered
 from patchfield.napari.workspace import Workspace
 
 OPEN_FILE = "Open checkpoint file…"
@@ -20,11 +20,14 @@ class FeaturesSection(Section):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__("Features", expanded=True)
         self._workspace = workspace
+        self._offer: Offer | None = None
         self.backbones = QComboBox()
         self.backbones.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.backbones.setToolTip("The network (or filter bank) that describes each pixel")
+        self.backbones.setAccessibleName("Features")
         self.description = hint()
         self.download, self.gain = QPushButton(), hint()
+        self.download.setToolTip("Download the weights and use them; they stay on this machine")
         self.detail = QComboBox()
         for index, (name, what) in enumerate(DETAILS.items()):
             self.detail.addItem(name, name)
@@ -52,12 +55,7 @@ class FeaturesSection(Section):
             index = self._index_of(recipe.backbone)
         self.backbones.setCurrentIndex(index)
         self.description.setText(self.backbones.itemData(index).description)
-        offer = offered(recipe.backbone)
-        for widget in (self.download, self.gain):
-            widget.setVisible(offer is not None)
-        if offer is not None:
-            self.download.setText(offer.title)
-            self.gain.setText(offer.gain)
+        self._show_offer(offered(recipe.backbone))
         detail = self.detail.findData(recipe.sampling)
         if detail < 0:
             self.detail.addItem(recipe.sampling, recipe.sampling)
@@ -113,15 +111,29 @@ class FeaturesSection(Section):
     def _choose_backbone(self, index: int) -> None:
         choice = self.backbones.itemData(index)
         backbone = self._ask_for_file() if choice is None else choice.backbone
+        download = download_of(backbone)
+        if download is not None:
+            # Nothing is downloaded because an entry was chosen: the button below says what it takes.
+            self.description.setText(choice.description)
+            self._show_offer(download)
+            return
         if backbone:
             self._workspace.make_features(FeatureRecipe(backbone, self._workspace.features.recipe.sampling))
         self.show_recipe()
 
     def _take_offer(self) -> None:
-        offer = offered(self._workspace.features.recipe.backbone)
-        if offer is not None:
-            self._workspace.make_features(FeatureRecipe(offer.backbone, self._workspace.features.recipe.sampling))
+        if self._offer is not None:
+            self._workspace.make_features(FeatureRecipe(self._offer.backbone, self._workspace.features.recipe.sampling))
         self.show_recipe()
+
+    def _show_offer(self, offer: Offer | None) -> None:
+        """Offer a download, or nothing."""
+        self._offer = offer
+        for widget in (self.download, self.gain):
+            widget.setVisible(offer is not None)
+        if offer is not None:
+            self.download.setText(offer.title)
+            self.gain.setText(offer.gain)
 
     def _choose_detail(self, index: int) -> None:
         sampling = self.detail.itemData(index)

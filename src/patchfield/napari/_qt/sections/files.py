@@ -1,6 +1,6 @@
 """The bottom of the panel: save, load, apply."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from napari.utils.notifications import show_info
@@ -9,7 +9,12 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QProgressBar, QPushButton, QVBoxL
 from patchfield.napari._qt.cards import GAP, row
 from patchfield.napari._qt.notices import notify_refusals
 from patchfield.napari.controller import Controller
+from patchfield.napari.layers import Role
 
+NO_PROBE = "Paint two classes first, or load a probe"
+NO_STROKES = "Paint on this image first"
+ONE_IMAGE = "Open other images first"
+ONE_PLANE = "This image has one plane"
 PROBES = "Probes (*.probe)"
 LABELS = "Label images (*.tif *.tiff *.png)"
 READABLE_LABELS = "Labels (*.tif *.tiff *.png *.npy *.h5 *.hdf5 *.geojson);;All files (*)"
@@ -24,12 +29,18 @@ class FilesBar(QWidget):
         self.progress = QProgressBar()
         self.progress.setFixedHeight(14)
         self.stop = QPushButton("Stop")
+        self.stop.setToolTip("Stop segmenting other planes; those that are done stay")
         self._lay_out()
         applying = controller.applying
         self.stop.clicked.connect(applying.cancel)
         controller.files.written.connect(_say_written)
         applying.changed.connect(self.show_progress)
         applying.finished.connect(_say_applied)
+        controller.status_changed.connect(self.show_what_can_be_done)
+        controller.classes.counted.connect(self.show_what_can_be_done)
+        controller.annotations.selected.connect(self.show_what_can_be_done)
+        controller.annotations.images_changed.connect(self.show_what_can_be_done)
+        self.show_what_can_be_done()
         self.show_progress()
 
     def show_progress(self) -> None:
@@ -42,10 +53,24 @@ class FilesBar(QWidget):
             self.progress.setValue(progress.done)
             self.progress.setFormat(f"Applying: {progress}")
 
+    def show_what_can_be_done(self, *_: object) -> None:
+        """Enable what there is something for; the others say what it takes."""
+        controller = self._controller
+        current, probe = controller.current, controller.live.probe
+        result = None if current is None else current.result(Role.SEGMENTATION)
+        painted = current is not None and bool(current.snapshots)
+        several = len(controller.annotations.choices) > 1
+        stack = current is not None and len(current.source.indices()) > 1
+        probing = "" if probe is not None else NO_PROBE
+        segmented = "" if result is not None and probe is not None else NO_PROBE
+        _enable(self.save, (probing, segmented, probing, "" if painted else NO_STROKES))
+        _enable(self.apply, (probing or ("" if several else ONE_IMAGE), probing or ("" if stack else ONE_PLANE)))
+
     def _lay_out(self) -> None:
         files, applying = self._controller.files, self._controller.applying
-        save = _menu_button(
+        self.save = _menu_button(
             "Save",
+            "Write the probe, the strokes or results to files",
             {
                 "Probe…": self._save(files.save_probe, "Save the probe", "segmentation.probe", PROBES),
                 "Segmentation…": self._save(
@@ -59,19 +84,21 @@ class FilesBar(QWidget):
         )
         load = _menu_button(
             "Load",
+            "Segment with a probe, or go on with strokes, from a file",
             {
                 "Probe…": self._open(files.load_probe, "Load a probe", PROBES),
                 "Labels (strokes)…": self._open(files.load_labels, "Load labels", READABLE_LABELS),
             },
         )
-        apply = _menu_button(
+        self.apply = _menu_button(
             "Apply to",
+            "Segment other images, or all planes, with the probe as it is now",
             {
                 "Other open images": notify_refusals(applying.to_other_images),
                 "All planes of this stack": notify_refusals(applying.to_all_planes),
             },
         )
-        buttons = row(save, load, apply)
+        buttons = row(self.save, load, self.apply)
         for index in range(3):
             buttons.setStretch(index, 1)
         layout = QVBoxLayout(self)
@@ -104,13 +131,24 @@ class FilesBar(QWidget):
         return Path(path).parent if path else Path.home()
 
 
-def _menu_button(title: str, actions: dict[str, Callable[[], None]]) -> QPushButton:
+def _menu_button(title: str, tip: str, actions: dict[str, Callable[[], None]]) -> QPushButton:
     button = QPushButton(title)
+    button.setToolTip(tip)
     menu = QMenu(button)
+    menu.setToolTipsVisible(True)
     for name, action in actions.items():
         menu.addAction(name, action)
     button.setMenu(menu)
     return button
+
+
+def _enable(button: QPushButton, refusals: Sequence[str]) -> None:
+    """Enable the entries of a menu that nothing speaks against; the others say in their tooltips what does."""
+    menu = button.menu()
+    assert menu is not None
+    for action, refusal in zip(menu.actions(), refusals, strict=True):
+        action.setEnabled(not refusal)
+        action.setToolTip(refusal or action.text())
 
 
 def _say_written(path: Path) -> None:

@@ -39,13 +39,16 @@ class ImageSection(Section):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__("Image", expanded=True)
         self._workspace = workspace
-        self.images = _list("The image layer to paint on")
+        self.images = _list("The image that is seen and painted on (PageDown, PageUp)")
+        self.images.setAccessibleName("Image")
         self.description = hint()
         self.contrast = _list("Which grey values the features see as black and white; automatic leaves uint8 as it is")
         self.contrast.addItems(CONTRASTS)
         self.axes = _list("What the axes mean; neither the layer nor its file says it")
         self.channels = _list("Which channels the features see")
-        self.picks = [_list("") for _ in range(3)]
+        self.picks = [_list("The channel or layer that is seen here") for _ in range(3)]
+        for number, pick in enumerate(self.picks, start=1):
+            pick.setAccessibleName(f"Channel {number}")
         self._lay_out()
         self._connect()
         self.show_images()

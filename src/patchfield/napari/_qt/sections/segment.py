@@ -11,6 +11,12 @@ from patchfield.napari.layers.results import ROLES
 from patchfield.napari.session.status import Status
 from patchfield.napari.session.view import Show
 
+TIPS = {
+    Show.SEGMENTATION: "Which class each pixel is (S shows and hides it)",
+    Show.PROBABILITY: "How probable one class is, pixel by pixel",
+    Show.UNCERTAINTY: "Where the probe cannot tell: bright places are worth a stroke (U)",
+}
+
 _SEGMENTED = "QPushButton { padding: 4px 6px; }"
 
 
@@ -26,10 +32,14 @@ class SegmentSection(Section):
         self.update_now = QPushButton("Update")
         self.update_now.setToolTip("Learn from the strokes now (Shift+S)")
         self.buttons = {show: QPushButton(show.capitalize()) for show in Show}
+        for show, button in self.buttons.items():
+            button.setToolTip(TIPS[show])
         self.shown_class = QComboBox()
+        self.shown_class.setAccessibleName("Class of the probability")
         self.shown_class.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.shown_class.setToolTip("Of which class the probability is shown")
         self.opacity = QSlider(Qt.Orientation.Horizontal)
+        self.opacity.setToolTip("How strongly the result covers the image")
         self.opacity.setRange(0, 100)
         self.opacity.setValue(45)
         self.next = QPushButton("Next unsure place   N")
