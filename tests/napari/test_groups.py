@@ -136,3 +136,12 @@ def test_without_its_labels_an_image_has_no_result_to_be_seen(painted, viewer):
     viewer.layers.remove(painted.current.labels)
     assert seen(viewer) == {"steel"}
     assert not any(roles.is_ours(layer) and layer.visible for layer in viewer.layers)
+
+
+def test_a_panel_that_was_closed_takes_up_nothing_more(viewer, two_phases, stepped):
+    controller = Controller(viewer, stepped)
+    viewer.add_image(two_phases())
+    viewer.add_image(two_phases())
+    controller.close()
+    stepped.run()
+    assert controller.current is None

@@ -54,7 +54,7 @@ class Controller(Workspace):
     >>> controller = Controller(viewer, InlineRunner(), FeatureRecipe("filters"))
     >>> controller.current.labels.paint((20, 20), 1)
     >>> controller.status.sentence
-    'Now paint another class: click its row, or press Shift+W for class 2.'
+    'Now paint another class: click its row below, or press Shift+Q, Shift+W.'
     >>> controller.close()
     """
 

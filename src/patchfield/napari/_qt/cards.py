@@ -211,12 +211,11 @@ class StatusCard(Card):
         self.show_status(controller.status)
 
     def _fix_height(self) -> None:
-        """Room for two lines, the button and the bar, whether they are there or not: nothing below ever jumps."""
-        self.sentence.setFixedHeight(2 * self.sentence.fontMetrics().lineSpacing() + GAP)
-        for widget in (self.button, self.bar):
-            policy = widget.sizePolicy()
-            policy.setRetainSizeWhenHidden(True)
-            widget.setSizePolicy(policy)
+        """Room for three lines and the bar, whether they are there or not: nothing below ever jumps."""
+        self.sentence.setFixedHeight(3 * self.sentence.fontMetrics().lineSpacing() + GAP)
+        policy = self.bar.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.bar.setSizePolicy(policy)
 
     def show_status(self, status: Status) -> None:
         # What went wrong in a few words; napari's notification said what to do about it, and so does the tool tip.

@@ -43,7 +43,7 @@ class Groups:
         """Visibility, by the ids of layers of hidden groups, for when their group is seen again."""
         self._pictures = _pictures(roles.images(viewer)[::-1])
         self._arriving: list[Image] = []
-        self._leaving = False
+        self._leaving = self._closed = False
         self._extent: NDArray[Any] | None = None
         layers = viewer.layers
         layers.events.inserted.connect(self._on_inserted)
@@ -108,7 +108,8 @@ class Groups:
             self._annotations.select(images[(index + step) % len(images)])
 
     def close(self) -> None:
-        """Stop listening; the layers stay as they are."""
+        """Stop listening, also to what is still to be handled; the layers stay as they are."""
+        self._closed = True
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._on_inserted)
         layers.events.removing.disconnect(self._on_removing)
@@ -128,7 +129,7 @@ class Groups:
     def _take_up(self) -> None:
         arrived = [layer for layer in self._arriving if layer in self._viewer.layers]
         self._arriving = []
-        if not arrived:
+        if not arrived or self._closed:
             return
         self._pictures += _pictures(arrived)
         self._annotations.select(arrived[0])
@@ -142,7 +143,12 @@ class Groups:
         self._later(partial(self._follow, layer))
 
     def _follow(self, layer: Layer) -> None:
-        if self._leaving or layer in self._arriving or self._viewer.layers.selection.active is not layer:
+        if (
+            self._closed
+            or self._leaving
+            or layer in self._arriving
+            or self._viewer.layers.selection.active is not layer
+        ):
             return
         of = self._image_of(layer)
         image = next((image for image in self._annotations.choices if str(image.unique_id) == of), None)

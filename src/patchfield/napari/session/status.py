@@ -90,7 +90,7 @@ def status_for(situation: Situation) -> Status:
     Examples
     --------
     >>> status_for(Situation(image="steel", has_field=True, painted=1)).sentence
-    'Now paint another class: click its row, or press Shift+W for class 2.'
+    'Now paint another class: click its row below, or press Shift+Q, Shift+W.'
     """
     s = situation
     if s.image is None:
@@ -121,7 +121,7 @@ def _what_to_paint(painted: int) -> str:
     if painted == 0:
         return "Paint a few thin strokes of class 1, then of class 2 (Shift+W)."
     if painted == 1:
-        return "Now paint another class: click its row, or press Shift+W for class 2."
+        return "Now paint another class: click its row below, or press Shift+Q, Shift+W."
     return "Learning from the strokes"
 
 

@@ -39,6 +39,7 @@ class ClassRow(QFrame):
         self.name.installEventFilter(self)
         self._end_editing()
         self.pixels = QLabel()
+        self.pixels.setStyleSheet("font-size: 9pt;")
         self.pixels.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.key = QLabel()
         self.key.setFixedWidth(30)
