@@ -10,15 +10,18 @@ from patchfield.napari.layers.roles import find
 from patchfield.napari.layers.stack import LayerStack
 
 
-def test_other_open_images_are_segmented_and_get_no_labels(painted, viewer, two_phases):
+def test_other_open_images_are_segmented_out_of_sight(painted, viewer, two_phases):
+    current = painted.current.source.layer
     others = [viewer.add_image(two_phases(seed=seed), name=f"other {seed}") for seed in (1, 2)]
+    painted.select(current)
     applying, finished = painted.applying, []
     applying.finished.connect(finished.append)
     applying.to_other_images()
     assert finished == [2]
     for other in others:
-        assert (find(viewer, LayerStack.from_layer(other), Role.SEGMENTATION).data[:, 60:] == 2).mean() > 0.8
-        assert find(viewer, LayerStack.from_layer(other), Role.LABELS) is None
+        result = find(viewer, LayerStack.from_layer(other), Role.SEGMENTATION)
+        assert (result.data[:, 60:] == 2).mean() > 0.8
+        assert not result.visible
 
 
 def test_a_whole_stack_is_segmented(controller, viewer, two_phases, paint_both):
