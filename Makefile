@@ -23,7 +23,7 @@ PIP := $(BIN)/python -m pip
 INSTALL := $(PIP) install --retries 10 --timeout 120
 QT_LIBRARY := $(if $(filter PySide6,$(QT)),PySide6>=6.8,PyQt6>=6.8)
 QT_CHOICE := QT_API=$(shell echo $(QT) | tr A-Z a-z) PYTEST_QT_API=$(shell echo $(QT) | tr A-Z a-z)
-PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadscope
+PYTEST := -m pytest --numprocesses $(WORKERS) --dist worksteal
 # macOS and Windows have no X server and need none: there the tests open their windows on the screen.
 VIRTUAL_SCREEN := $(shell command -v xvfb-run >/dev/null 2>&1 && echo 'xvfb-run --auto-servernum --server-args "-screen 0 1600x1000x24"')
 SYSTEM_PACKAGES := xvfb xauth libgl1 libegl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 \
