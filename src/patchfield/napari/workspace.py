@@ -83,7 +83,7 @@ class Workspace:
         self.view = ViewState()
         self.features = Features(runner, recipe)
         self.live = Live(runner, self, self.classes, self.view)
-        self.results = Results(viewer, self.classes, self.view, self.groups)
+        self.results = Results(viewer, self.classes, self.view, self.groups, runner)
         self.status: Status = status_for(Situation())
         self._plane: Plane | None = None
         self._connect()
@@ -184,9 +184,10 @@ class Workspace:
 
     def close(self) -> None:
         """Stop all jobs, stop listening and reporting; the layers stay."""
-        disconnect_all(self, self.features, self.live, self.annotations, self.classes, self.view)
+        disconnect_all(self, self.features, self.live, self.annotations, self.classes, self.view, self.results)
         self.features.close()
         self.live.close()
+        self.results.close()
         self.groups.close()
         self.annotations.close()
         self.viewer.dims.events.current_step.disconnect(self._on_dims)
@@ -217,6 +218,7 @@ class Workspace:
         annotations.selected.connect(self._on_selected)
         annotations.images_changed.connect(self._update_status)
         annotations.outdated.connect(features.forget)
+        annotations.outdated.connect(self.results.forget)
         annotations.strokes_changed.connect(self._on_strokes)
         annotations.class_selected.connect(self._on_class_selected)
         self.classes.changed.connect(self.results.recolor)

@@ -6,14 +6,18 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Layer
 from numpy.typing import NDArray
+from psygnal import Signal
 
 from patchfield.images import PlaneIndex
+from patchfield.napari.jobs import Runner
 from patchfield.napari.layers import roles
+from patchfield.napari.layers.counting import Counting
 from patchfield.napari.layers.groups import Groups
 from patchfield.napari.layers.roles import Role
 from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.segment.updates import Drawn
 from patchfield.napari.session.classes import ClassTable
+from patchfield.napari.session.fractions import Fractions
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.view import Show, ViewState
 
@@ -37,9 +41,18 @@ class Results:
     view : ViewState
     groups : Groups
         Says whose results are seen now.
+    runner : Runner
+        Counts what was drawn.
     """
 
-    def __init__(self, viewer: ViewerModel, classes: ClassTable, view: ViewState, groups: Groups) -> None:
+    measured = Signal(LayerStack)
+    """The fractions of an image are others."""
+
+    def __init__(
+        self, viewer: ViewerModel, classes: ClassTable, view: ViewState, groups: Groups, runner: Runner
+    ) -> None:
+        self._counting = Counting(viewer, runner, self._is_whole)
+        self._counting.changed.connect(self.measured)
         self._viewer = viewer
         self._groups = groups
         self._classes = classes
@@ -52,6 +65,20 @@ class Results:
         layer.data[(*index, *drawn.region)] = drawn.values
         # Neither the extent nor the highlight of the layer can have changed, and they cost more than the pixels.
         layer.refresh(extent=False, highlight=False)
+        if drawn.show is Show.SEGMENTATION:
+            self._counting.count(source, drawn.plane, layer.data[index])
+
+    def fractions(self, source: LayerStack) -> Fractions | None:
+        """What each class covers of the plane on view, or of all planes; None while that is not known."""
+        return self._counting.fractions(source)
+
+    def forget(self, image: str) -> None:
+        """What was known of an image, by its id, is worthless."""
+        self._counting.forget(image)
+
+    def close(self) -> None:
+        """Stop counting; the layers stay."""
+        self._counting.close()
 
     def draw_plane(self, source: LayerStack, index: PlaneIndex, values: NDArray[Any]) -> None:
         """Put the segmentation of a whole plane, (H, W), in its layer."""
@@ -76,6 +103,7 @@ class Results:
     def withdraw(self, source: LayerStack) -> None:
         """Clear predictions that nothing stands behind any more."""
         self._clear(source, Role.SEGMENTATION)
+        self._counting.forget(source.id)
         self.withdraw_maps(source)
 
     def withdraw_maps(self, source: LayerStack) -> None:
@@ -92,6 +120,9 @@ class Results:
                 layer.metadata[roles.METADATA_KEY]["classes"] = self._classes.infos
             elif role is Role.SEGMENTATION:
                 layer.colormap = roles.colormap(self._classes.colors(only_visible=True))
+
+    def _is_whole(self, source: LayerStack) -> bool:
+        return False
 
     def _clear(self, source: LayerStack, role: Role) -> None:
         layer = roles.find(self._viewer, source, role)
