@@ -83,7 +83,7 @@ class Workspace:
         self.view = ViewState()
         self.features = Features(runner, recipe)
         self.live = Live(runner, self, self.classes, self.view)
-        self.results = Results(viewer, self.classes, self.view, self.groups, runner)
+        self.results = Results(viewer, self.classes, self.view, self.groups, self.annotations, runner)
         self.status: Status = status_for(Situation())
         self._plane: Plane | None = None
         self._connect()
@@ -207,7 +207,7 @@ class Workspace:
         field = None if self._plane is None else self.features.field(self._plane)
         if self._plane is None or field is None or self.current is None:
             return None
-        return Target(self._plane, field, _region_in_view(self.current))
+        return Target(self._plane, field, _region_in_view(self.current), self.features.is_complete(self._plane))
 
     # -- what happens when something happens
 
@@ -218,7 +218,7 @@ class Workspace:
         annotations.selected.connect(self._on_selected)
         annotations.images_changed.connect(self._update_status)
         annotations.outdated.connect(features.forget)
-        annotations.outdated.connect(self.results.forget)
+        annotations.outdated.connect(self.results.distrust)
         annotations.strokes_changed.connect(self._on_strokes)
         annotations.class_selected.connect(self._on_class_selected)
         self.classes.changed.connect(self.results.recolor)
@@ -226,6 +226,7 @@ class Workspace:
         features.changed.connect(self._update_status)
         features.ready.connect(self._on_field)
         features.failed.connect(self._on_failure)
+        live.changed.connect(self._compare_results)
         live.changed.connect(self._update_status)
         live.drawn.connect(self._on_drawn)
         live.withdrawn.connect(self._on_withdrawn)
@@ -275,8 +276,10 @@ class Workspace:
             self.results.draw(self.annotations[drawn.plane.image].source, drawn)
 
     def _on_withdrawn(self) -> None:
-        for annotated in self.annotations:
-            self.results.withdraw(annotated.source)
+        self.results.withdraw_all()
+
+    def _compare_results(self) -> None:
+        self.results.compare(self.live.probe)
 
     def _on_dims(self, event: Any) -> None:
         self._show_plane()

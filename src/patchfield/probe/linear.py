@@ -1,9 +1,9 @@
 """The linear probe: a few painted pixels of some fields -> a class at every pixel of any field."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from patchfield.probe.kept import KeptSamples, facts_of
 from patchfield.probe.labels import Integers
 from patchfield.probe.material import LabelledField, Material
 from patchfield.probe.solver import fit_softmax
-from patchfield.probe.trained import Trained, TrainingFacts, alike, check_classes, summary
+from patchfield.probe.trained import Trained, TrainingFacts, alike, check_classes, fingerprints, summary
 from patchfield.probe.training_image import PixelSizeMismatch, TrainingImage, mismatch
 
 DEFAULT_L2 = 0.01
@@ -116,10 +116,15 @@ class LinearProbe:
     @property
     def fingerprint(self) -> str:
         """Short hash of what it has learned: classes, weights, and how the features are made that they are for."""
-        known = self._knowledge()
-        numbers = (known.values, known.scores.weights, known.scores.bias)
-        digest = sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in numbers))
-        digest.update(repr((sorted(known.classes.items()), known.recipes)).encode())
+        digest = self._digest()
+        digest.update(repr((sorted(self.classes.items()), self.recipes)).encode())
+        return digest.hexdigest()[:16]
+
+    @property
+    def identity(self) -> str:
+        """Short hash of what decides the pixels of its segmentations; that of names and colours is `fingerprint`."""
+        digest = self._digest()
+        digest.update(repr(fingerprints(self.recipes)).encode())
         return digest.hexdigest()[:16]
 
     @property
@@ -333,6 +338,11 @@ class LinearProbe:
         if self._trained is None:
             raise ProbeError("The probe has not learned anything yet: fit it to labels of two classes first.")
         return self._trained
+
+    def _digest(self) -> "hashlib._Hash":
+        known = self._knowledge()
+        numbers = (known.values, known.scores.weights, known.scores.bias)
+        return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in numbers))
 
     def _relabelled(self, changes: Mapping[int, int]) -> "LinearProbe":
         for value in changes:

@@ -1,5 +1,7 @@
 """The layers that show predictions: made when first needed, updated in place, coloured like the classes."""
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from psygnal import Signal
 from patchfield.images import PlaneIndex
 from patchfield.napari.jobs import Runner
 from patchfield.napari.layers import roles
+from patchfield.napari.layers.annotations import Annotations
 from patchfield.napari.layers.counting import Counting
 from patchfield.napari.layers.groups import Groups
 from patchfield.napari.layers.roles import Role
@@ -19,7 +22,9 @@ from patchfield.napari.segment.updates import Drawn
 from patchfield.napari.session.classes import ClassTable
 from patchfield.napari.session.fractions import Fractions
 from patchfield.napari.session.planes import Plane
+from patchfield.napari.session.results import Made, ResultState, state_of
 from patchfield.napari.session.view import Show, ViewState
+from patchfield.probe import LinearProbe
 
 ROLES = {
     Show.SEGMENTATION: Role.SEGMENTATION,
@@ -41,15 +46,24 @@ class Results:
     view : ViewState
     groups : Groups
         Says whose results are seen now.
+    annotations : Annotations
     runner : Runner
         Counts what was drawn.
     """
 
+    changed = Signal(LayerStack)
+    """The state of an image's segmentation is another one."""
     measured = Signal(LayerStack)
     """The fractions of an image are others."""
 
     def __init__(
-        self, viewer: ViewerModel, classes: ClassTable, view: ViewState, groups: Groups, runner: Runner
+        self,
+        viewer: ViewerModel,
+        classes: ClassTable,
+        view: ViewState,
+        groups: Groups,
+        annotations: Annotations,
+        runner: Runner,
     ) -> None:
         self._counting = Counting(viewer, runner, self._is_whole)
         self._counting.changed.connect(self.measured)
@@ -57,6 +71,34 @@ class Results:
         self._groups = groups
         self._classes = classes
         self._view = view
+        self._annotations = annotations
+        self._probe: str | None = None
+        self._told: dict[str, ResultState] = {}
+
+    def made(self, source: LayerStack) -> Mapping[PlaneIndex, Made]:
+        """By which probe each plane of the segmentation was made; planes that never were segmented are not there."""
+        layer = roles.find(self._viewer, source, Role.SEGMENTATION)
+        return {} if layer is None else _made(layer)
+
+    def state(self, source: LayerStack) -> ResultState:
+        """How the segmentation of an image stands to the probe as it is now."""
+        layer = roles.find(self._viewer, source, Role.SEGMENTATION)
+        return ResultState.NONE if layer is None else self._state(layer)
+
+    def compare(self, probe: LinearProbe | None) -> None:
+        """Hold all results against the probe that there is now."""
+        identity = None if probe is None else probe.identity
+        if identity != self._probe:
+            self._probe = identity
+            self._tell()
+
+    def distrust(self, image: str) -> None:
+        """Note that an image, by its id, is gone, or seen in another way than its segmentation was made of."""
+        self._counting.forget(image)
+        for layer in self._segmentations():
+            if _image(layer) == image:
+                _note(layer, dict.fromkeys(_made(layer), Made("", whole=False)))
+        self._tell()
 
     def draw(self, source: LayerStack, drawn: Drawn) -> None:
         """Put a piece of a result in its layer; a new layer is visible if it is what is to be shown."""
@@ -66,25 +108,23 @@ class Results:
         # Neither the extent nor the highlight of the layer can have changed, and they cost more than the pixels.
         layer.refresh(extent=False, highlight=False)
         if drawn.show is Show.SEGMENTATION:
+            _note(layer, _made(layer) | {drawn.plane.index: drawn.made})
             self._counting.count(source, drawn.plane, layer.data[index])
+            self._tell()
 
     def fractions(self, source: LayerStack) -> Fractions | None:
         """What each class covers of the plane on view, or of all planes; None while that is not known."""
         return self._counting.fractions(source)
 
-    def forget(self, image: str) -> None:
-        """What was known of an image, by its id, is worthless."""
-        self._counting.forget(image)
-
     def close(self) -> None:
         """Stop counting; the layers stay."""
         self._counting.close()
 
-    def draw_plane(self, source: LayerStack, index: PlaneIndex, values: NDArray[Any]) -> None:
-        """Put the segmentation of a whole plane, (H, W), in its layer."""
+    def draw_plane(self, source: LayerStack, index: PlaneIndex, values: NDArray[Any], probe: LinearProbe) -> None:
+        """Put the segmentation of a whole plane, (H, W), in its layer, and note the probe that made it."""
         rows, columns = values.shape
         piece = (slice(0, rows), slice(0, columns))
-        self.draw(source, Drawn(Plane(source.id, index), Show.SEGMENTATION, piece, values))
+        self.draw(source, Drawn(Plane(source.id, index), Show.SEGMENTATION, piece, values, Made(probe.identity)))
 
     def arrange(self, source: LayerStack) -> None:
         """Show the layer of the result that is to be shown, where it exists, and hide the others."""
@@ -100,16 +140,20 @@ class Results:
             if layer is not None:
                 layer.visible = False
 
-    def withdraw(self, source: LayerStack) -> None:
-        """Clear predictions that nothing stands behind any more."""
-        self._clear(source, Role.SEGMENTATION)
-        self._counting.forget(source.id)
-        self.withdraw_maps(source)
+    def withdraw_all(self) -> None:
+        """Clear all predictions of all images, for there is no probe any more."""
+        for layer in self._viewer.layers:
+            if roles.role(layer) in ROLES.values():
+                _clear(layer)
+                self._counting.forget(_image(layer))
+        self._tell()
 
     def withdraw_maps(self, source: LayerStack) -> None:
         """Clear the maps of a plane that is no longer on view."""
-        self._clear(source, Role.PROBABILITY)
-        self._clear(source, Role.UNCERTAINTY)
+        for role in (Role.PROBABILITY, Role.UNCERTAINTY):
+            layer = roles.find(self._viewer, source, role)
+            if layer is not None:
+                _clear(layer)
 
     def recolor(self) -> None:
         """Colour all strokes and segmentations like the classes, and note the classes in the labels layers."""
@@ -122,13 +166,22 @@ class Results:
                 layer.colormap = roles.colormap(self._classes.colors(only_visible=True))
 
     def _is_whole(self, source: LayerStack) -> bool:
-        return False
+        return self.state(source) is ResultState.CURRENT
 
-    def _clear(self, source: LayerStack, role: Role) -> None:
-        layer = roles.find(self._viewer, source, role)
-        if layer is not None:
-            layer.data[...] = 0
-            layer.refresh(extent=False, highlight=False)
+    def _segmentations(self) -> list[Layer]:
+        return [layer for layer in self._viewer.layers if roles.role(layer) is Role.SEGMENTATION]
+
+    def _state(self, layer: Layer) -> ResultState:
+        return state_of(_made(layer), math.prod(layer.data.shape[:-2]), self._probe)
+
+    def _tell(self) -> None:
+        """Say of which images the state is another one than was said last."""
+        states = {_image(layer): self._state(layer) for layer in self._segmentations()}
+        different = {image for image, state in states.items() if state is not self._told.get(image, ResultState.NONE)}
+        self._told = states
+        for layer in self._annotations.choices if different else ():
+            if str(layer.unique_id) in different:
+                self.changed.emit(self._annotations.source_of(layer))
 
     def _layer(self, source: LayerStack, drawn: Drawn, *, visible: bool) -> Layer:
         role = ROLES[drawn.show]
@@ -142,7 +195,28 @@ class Results:
             self._groups.set_visible(layer, visible)
             return layer
         if layer.data.shape != shape:
+            _note(layer, {})
             layer.data = np.zeros(shape, drawn.values.dtype)
         elif drawn.values.dtype.itemsize > layer.data.dtype.itemsize:
             layer.data = layer.data.astype(drawn.values.dtype)
         return layer
+
+
+def _image(layer: Layer) -> str:
+    return str(layer.metadata[roles.METADATA_KEY]["image"])
+
+
+def _made(layer: Layer) -> dict[PlaneIndex, Made]:
+    """What is noted in a layer, so that it is known again when the panel was closed and opened."""
+    noted: dict[PlaneIndex, Made] = layer.metadata[roles.METADATA_KEY].get("made", {})
+    return noted
+
+
+def _note(layer: Layer, made: dict[PlaneIndex, Made]) -> None:
+    layer.metadata[roles.METADATA_KEY]["made"] = made
+
+
+def _clear(layer: Layer) -> None:
+    _note(layer, {})
+    layer.data[...] = 0
+    layer.refresh(extent=False, highlight=False)

@@ -37,10 +37,11 @@ class Waiting:
 
 @dataclass(frozen=True, eq=False)
 class Applied:
-    """A plane and its segmentation, (H, W)."""
+    """A plane and its segmentation, (H, W), by a probe."""
 
     task: Task
     values: NDArray[np.unsignedinteger]
+    probe: LinearProbe
 
 
 class Applying:
@@ -111,8 +112,8 @@ class Applying:
 
     def _on_step(self, step: Waiting | Applied) -> None:
         match step:
-            case Applied(task, values) if self.progress is not None:
-                self._workspace.results.draw_plane(task.source, task.plane.index, values)
+            case Applied(task, values, probe) if self.progress is not None:
+                self._workspace.results.draw_plane(task.source, task.plane.index, values, probe)
                 self._count(self.progress)
 
     def _count(self, progress: Progress) -> None:
@@ -143,4 +144,4 @@ def _apply(
     for task in tasks:
         planes = [PlaneTask(task.source, task.plane.index, task.field)]
         for step in segment_planes(planes, probe, extractor.seen_with(task.source.settings)):
-            yield Waiting() if step.labels is None else Applied(task, step.labels)
+            yield Waiting() if step.labels is None else Applied(task, step.labels, probe)

@@ -9,6 +9,7 @@ import numpy as np
 
 from patchfield.field import FeatureField, Region
 from patchfield.napari.session.planes import Plane
+from patchfield.napari.session.results import Made
 from patchfield.napari.session.view import Show
 from patchfield.probe import Agreement, ClassInfo, LinearProbe, stroke_agreement
 
@@ -27,11 +28,21 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Target:
-    """The plane to segment, and the part of it that is in view."""
+    """The plane to segment, and the part of it that is in view.
+
+    Attributes
+    ----------
+    plane : Plane
+    field : FeatureField
+    view : (slice, slice)
+    complete : bool
+        Whether the field has all of its views.
+    """
 
     plane: Plane
     field: FeatureField
     view: Region
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -83,12 +94,23 @@ class Learned:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A piece of a result."""
+    """A piece of a result.
+
+    Attributes
+    ----------
+    plane : Plane
+    show : Show
+    region : (slice, slice)
+    values : (h, w) array
+    made : Made
+        By which probe, and whether the plane is whole with this piece.
+    """
 
     plane: Plane
     show: Show
     region: Region
     values: np.ndarray
+    made: Made
 
 
 @dataclass(frozen=True)
@@ -128,12 +150,14 @@ def update(request: UpdateRequest) -> Generator[UpdateStep, None, None]:
 
 def draw(probe: LinearProbe, target: Target, show: Show, shown_class: int) -> Iterator[Drawn]:
     """The segmentation of a plane and the map that is shown beside it, piece by piece."""
-    for region in regions(target.field.shape, target.view):
-        yield Drawn(target.plane, Show.SEGMENTATION, region, probe.segment(target.field, region))
+    pieces, by = regions(target.field.shape, target.view), probe.identity
+    for number, region in enumerate(pieces, start=1):
+        made = Made(by, whole=target.complete and number == len(pieces))
+        yield Drawn(target.plane, Show.SEGMENTATION, region, probe.segment(target.field, region), made)
         if show is Show.UNCERTAINTY:
-            yield Drawn(target.plane, show, region, probe.uncertainty(target.field, region))
+            yield Drawn(target.plane, show, region, probe.uncertainty(target.field, region), made)
         elif show is Show.PROBABILITY:
-            yield Drawn(target.plane, show, region, _probability(probe, target.field, region, shown_class))
+            yield Drawn(target.plane, show, region, _probability(probe, target.field, region, shown_class), made)
 
 
 def agreement_of_strokes(
