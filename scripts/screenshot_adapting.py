@@ -52,7 +52,7 @@ def main() -> None:
         export_start(weights)
         viewer, panel = open_window()
         viewer.window.resize(*SIZE)
-        panel.image.collapse(animate=False)
+        panel.images.collapse(animate=False)
         panel.classes.collapse(animate=False)
         panel.segment.collapse(animate=False)
         panel.adapt.expand(animate=False)

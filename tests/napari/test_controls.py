@@ -64,7 +64,7 @@ def test_the_wheel_turns_nothing_that_has_not_the_focus(window):
     _, panel = window
     panel.explore.expand(animate=False)
     panel.adapt.expand(animate=False)
-    combo, before = panel.image.contrast, panel.image.contrast.currentIndex()
+    combo, before = panel.images.contrast, panel.images.contrast.currentIndex()
     for control in (
         combo,
         panel.features.backbones,
@@ -180,7 +180,7 @@ def test_the_card_keeps_its_height_in_every_state(window):
                 panel.status.show_status(Status(state, sentence, progress))
                 QApplication.processEvents()
                 QTest.qWait(20)
-                heights.add((panel.status.height(), panel.image.mapTo(panel, QPoint()).y()))
+                heights.add((panel.status.height(), panel.images.mapTo(panel, QPoint()).y()))
     assert len(heights) == 1
     QTest.mouseClick(panel.status.help, Qt.MouseButton.LeftButton)
     assert panel.status.guide.isHidden()

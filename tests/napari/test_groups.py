@@ -45,8 +45,8 @@ def test_an_image_that_is_chosen_is_seen_with_its_labels_and_result_alone(two_im
 def test_what_was_hidden_by_hand_stays_hidden_when_its_image_comes_back(two_images, viewer):
     two_images.select(viewer.layers["steel"])
     viewer.layers["steel segmentation"].visible = False
-    two_images.groups.step(1)
-    two_images.groups.step(1)
+    two_images.images.step(1)
+    two_images.images.step(1)
     assert seen(viewer) == {"steel", "steel labels"}
 
 
@@ -55,7 +55,7 @@ def test_another_result_that_is_chosen_is_seen_on_the_image_that_comes_next(two_
     two_images.select(viewer.layers["steel"])
     assert seen(viewer) == {"steel", "steel labels", "steel uncertainty"}
     two_images.show(Show.SEGMENTATION)
-    two_images.groups.step(1)
+    two_images.images.step(1)
     assert seen(viewer) == {"iron", "iron labels", "iron segmentation"}
 
 
@@ -108,7 +108,7 @@ def test_images_that_come_together_are_seen_one_by_one(viewer, two_phases, stepp
         assert seen(viewer) == {name, f"{name} labels"}
         active = viewer.layers.selection.active
         assert (active, active.mode) == (controller.current.labels, "paint")
-        controller.groups.step(1)
+        controller.images.step(1)
         stepped.run()
     controller.close()
 

@@ -118,8 +118,8 @@ def test_painting_with_the_mouse(open_panel, settle, two_phases, qtbot):
 def test_the_panel_says_what_is(open_panel, settle, two_phases, paint_both):
     _, panel = open_panel(two_phases())
     settle(panel, State.NEED_CLASSES)
-    assert panel.image.images.currentText() == "steel"
-    assert panel.image.description.text() == "grey · uint8 · 96 × 96"
+    assert panel.images.list.names() == ["steel"]
+    assert panel.images.description.text() == "grey · uint8 · 96 × 96"
     assert panel.features.backbones.currentText() == "micro  (embedded)"
     assert panel.features.detail.currentText() == "balanced"
     paint_both(panel.controller)

@@ -12,6 +12,7 @@ from patchfield.napari.explore.explorer import Explorer
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import Runner
 from patchfield.napari.layers.keys import Keys
+from patchfield.napari.project.images import Images
 from patchfield.napari.segment.apply import Applying
 from patchfield.napari.segment.unsure import UnsureTour
 from patchfield.napari.session.signals import disconnect_all
@@ -33,6 +34,8 @@ class Controller(Workspace):
 
     Attributes
     ----------
+    images : Images
+        All images that can be worked on, open or not.
     files : Files
         Probes, labels and results in and out.
     applying : Applying
@@ -66,12 +69,13 @@ class Controller(Workspace):
         on_error: Callable[[Exception], None] = notify,
     ) -> None:
         super().__init__(viewer, runner, recipe or FeatureRecipe(default_backbone()), on_error)
+        self.images = Images(self)
         self.files = Files(self)
         self.applying = Applying(self)
         self.explorer = Explorer(self)
         self.tour = UnsureTour(self)
         self.adapting = Adapting(self)
-        self.keys = Keys(self, self.tour)
+        self.keys = Keys(self, self.tour, self.images.step)
         self._closed = False
 
     def close(self) -> None:
@@ -79,8 +83,8 @@ class Controller(Workspace):
         if self._closed:
             return
         self._closed = True
-        disconnect_all(self.files, self.applying, self.explorer, self.adapting)
-        for part in (self.keys, self.tour, self.explorer, self.applying, self.adapting):
+        disconnect_all(self.images, self.files, self.applying, self.explorer, self.adapting)
+        for part in (self.images, self.keys, self.tour, self.explorer, self.applying, self.adapting):
             part.close()
         super().close()
         self.runner.close()

@@ -113,7 +113,7 @@ class Files:
     @property
     def _current(self) -> AnnotatedImage:
         if self._workspace.current is None:
-            raise LabelError("There is no image: open one, or choose one in the Image section.")
+            raise LabelError("There is no image: open one, or choose one in the Images section.")
         return self._workspace.current
 
     def _take_labels(self, annotated: AnnotatedImage, read: tuple[LabelStack, LabelledPlanes]) -> None:
@@ -139,7 +139,7 @@ class Files:
             if source.settings != sources[0].settings:
                 raise ProbeError(
                     f"{source.name} and {sources[0].name} are seen in different contrasts or channels, and a probe "
-                    "remembers one: choose the same for both in the Image section, then save it."
+                    "remembers one: choose the same for both in the Images section, then save it."
                 )
 
     def _save_label_layer(self, path: str | Path, source: LayerStack, layer: Layer) -> None:

@@ -19,7 +19,7 @@ from patchfield.napari._qt.sections.classes import ClassesSection
 from patchfield.napari._qt.sections.explore import ExploreSection
 from patchfield.napari._qt.sections.features import FeaturesSection
 from patchfield.napari._qt.sections.files import FilesBar
-from patchfield.napari._qt.sections.image import Channels, ImageSection
+from patchfield.napari._qt.sections.images import Channels, ImagesSection
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import Role
@@ -46,8 +46,8 @@ def choose(box: QComboBox, wanted: object) -> None:
 
 def test_an_image_and_its_contrast_are_chosen(small, viewer, two_phases):
     other = viewer.add_image(two_phases(seed=1).astype(np.uint16), name="other")
-    section = ImageSection(small)
-    choose(section.images, "other")
+    section = ImagesSection(small, small.images)
+    section.list.clicked.emit(section.list.model().index(1))
     assert small.current.source.layer is other
     assert section.description.text().startswith("grey · uint16")
     choose(section.contrast, "darkest to brightest")
@@ -62,7 +62,7 @@ def test_an_image_and_its_contrast_are_chosen(small, viewer, two_phases):
 def test_axes_are_asked_for_and_channels_chosen(small, viewer, two_phases):
     image = np.stack([two_phases(seed=seed) for seed in range(3)])
     small.select(viewer.add_image(image, name="three"))
-    section = ImageSection(small)
+    section = ImagesSection(small, small.images)
     assert section.channels.isHidden()
     choose(section.axes, "channels first")
     assert small.current.source.settings == ImageSettings(axes="CYX")
@@ -83,7 +83,7 @@ def test_axes_are_asked_for_and_channels_chosen(small, viewer, two_phases):
 
 def test_layers_are_joined_as_colours(small, viewer, two_phases):
     viewer.add_image(two_phases(seed=1), name="green")
-    section = ImageSection(small)
+    section = ImagesSection(small, small.images)
     choose(section.channels, Channels.LAYERS)
     choose(section.picks[0], "steel")
     choose(section.picks[1], "green")

@@ -15,7 +15,7 @@ from patchfield.napari._qt.sections.classes import ClassesSection
 from patchfield.napari._qt.sections.explore import ExploreSection
 from patchfield.napari._qt.sections.features import FeaturesSection
 from patchfield.napari._qt.sections.files import FilesBar
-from patchfield.napari._qt.sections.image import ImageSection
+from patchfield.napari._qt.sections.images import ImagesSection
 from patchfield.napari._qt.sections.segment import SegmentSection
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import ThreadRunner
@@ -56,23 +56,29 @@ class PatchfieldPanel(QWidget):
             self.controller.close()
         return bool(super().event(event))
 
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """From top to bottom."""
+        painting = (self.images, self.classes, self.segment, self.explore)
+        return (*painting, self.features, self.adapt, self.keys)
+
     def _lay_out(self) -> None:
         controller = self.controller
         self.status = StatusCard(controller)
-        self.image = ImageSection(controller)
-        self.features = FeaturesSection(controller)
+        self.images = ImagesSection(controller, controller.images)
         self.classes = ClassesSection(controller)
         self.segment = SegmentSection(controller)
         self.explore = ExploreSection(controller.explorer)
+        self.features = FeaturesSection(controller)
         self.adapt = AdaptSection(controller, controller.adapting)
+        self.keys = _keys_section()
         self.files = FilesBar(controller)
         controller.adapting.finished.connect(self.features.show_backbones)
         sections = QVBoxLayout()
         sections.setContentsMargins(0, 0, 4, 0)
         sections.setSpacing(2)
-        for section in (self.image, self.features, self.classes, self.segment, self.explore, self.adapt):
+        for section in self.sections:
             sections.addWidget(section)
-        sections.addWidget(_keys_section())
         sections.addStretch()
         content = QWidget()
         content.setLayout(sections)

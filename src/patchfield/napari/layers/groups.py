@@ -96,17 +96,6 @@ class Groups:
         camera.center = (*camera.center[:-2], *((low + high) / 2))
         camera.zoom = (1 - MARGIN) * float(np.min(np.asarray(self._viewer.canvas.size) / (high - low)))
 
-    def step(self, step: int) -> None:
-        """Go on to the next image (1), or back to the previous one (-1), in the order in which they were added."""
-        images, current = self._annotations.choices[::-1], self._annotations.current
-        if not images:
-            return
-        if current is None:
-            self._annotations.select(images[0])
-        else:
-            index = next(i for i, layer in enumerate(images) if layer is current.source.layer)
-            self._annotations.select(images[(index + step) % len(images)])
-
     def close(self) -> None:
         """Stop listening, also to what is still to be handled; the layers stay as they are."""
         self._closed = True

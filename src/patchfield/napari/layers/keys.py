@@ -40,9 +40,11 @@ class Keys:
     ----------
     workspace : Workspace
     tour : UnsureTour
+    step : callable
+        Goes on to the next image (1) or back to the previous one (-1).
     """
 
-    def __init__(self, workspace: Workspace, tour: UnsureTour) -> None:
+    def __init__(self, workspace: Workspace, tour: UnsureTour, step: Callable[[int], None]) -> None:
         self._workspace = workspace
         self._bound: list[tuple[Any, str]] = []
         actions: dict[str, Action] = {
@@ -51,8 +53,8 @@ class Keys:
             "N": lambda _: tour.next(),
             "F2": lambda _: workspace.rename_requested.emit(),
             "H": self._hide_while_held,
-            "PageDown": lambda _: workspace.groups.step(1),
-            "PageUp": lambda _: workspace.groups.step(-1),
+            "PageDown": lambda _: step(1),
+            "PageUp": lambda _: step(-1),
             "Shift-S": lambda _: workspace.learn(),
         }
         for key, action in actions.items():

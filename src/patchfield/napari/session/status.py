@@ -94,7 +94,7 @@ def status_for(situation: Situation) -> Status:
     """
     s = situation
     if s.image is None:
-        what = "Choose an image in the Image section to go on." if s.images else "Open or drop an image to begin."
+        what = "Choose an image in the list to go on." if s.images else "Open or drop an image to begin."
         return Status(State.NO_IMAGE, what)
     if s.loading is not None:
         amount = f": {s.loading}" if s.loading.done else ""

@@ -18,7 +18,7 @@ class FeaturesSection(Section):
     """Backbone, level of detail, and what these will cost."""
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__("Features", expanded=True)
+        super().__init__("Features", expanded=False)
         self._workspace = workspace
         self._offer: Offer | None = None
         self.backbones = QComboBox()

@@ -1,15 +1,20 @@
-"""Which image is painted on, and how it is seen."""
+"""The images, which of them is painted on, and how it is seen."""
 
 from enum import Enum
+from pathlib import Path
 
 from napari.layers import Image
-from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QMenu, QPushButton, QSizePolicy
 
-from patchfield.images import Contrast
-from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, row
+from patchfield.images import IMAGE_SUFFIXES, Contrast
+from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, icon, row, tool
+from patchfield.napari._qt.image_list import ImageList
 from patchfield.napari._qt.notices import notify_refusals
 from patchfield.napari.layers.stack import LayerStack
+from patchfield.napari.project.images import Images
 from patchfield.napari.workspace import Workspace
+
+FILES = f"Images ({' '.join(f'*{suffix}' for suffix in sorted(IMAGE_SUFFIXES))});;All files (*)"
 
 CONTRASTS: dict[str, Contrast | None] = {
     "automatic": "auto",
@@ -33,14 +38,22 @@ PICKS = {Channels.ALL: 0, Channels.ONE: 1, Channels.THREE: 3, Channels.LAYERS: 3
 """How many lists there are to choose channels or layers from."""
 
 
-class ImageSection(Section):
-    """Layer, contrast, and axes and channels where there is a choice."""
+class ImagesSection(Section):
+    """The list of images; of the current one contrast, and axes and channels where there is a choice."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__("Image", expanded=True)
-        self._workspace = workspace
-        self.images = _list("The image that is seen and painted on (PageDown, PageUp)")
-        self.images.setAccessibleName("Image")
+    def __init__(self, workspace: Workspace, images: Images) -> None:
+        super().__init__("Images", expanded=True)
+        self._workspace, self._images = workspace, images
+        self.list = ImageList(images)
+        self.previous = tool(icon("left_arrow"), "Previous image (PageUp)", lambda: self._step(-1))
+        self.next = tool(icon("right_arrow"), "Next image (PageDown)", lambda: self._step(1))
+        self.remove = tool(icon("delete"), "Take the image off the list; its file stays as it is", self._remove)
+        self.open = QPushButton("Open…")
+        self.open.setToolTip("Add images to the list: files, or all images of a folder")
+        menu = QMenu(self.open)
+        menu.addAction("Images…", self._open_files)
+        menu.addAction("All images of a folder…", self._open_folder)
+        self.open.setMenu(menu)
         self.description = hint()
         self.contrast = _list("Which grey values the features see as black and white; automatic leaves uint8 as it is")
         self.contrast.addItems(CONTRASTS)
@@ -55,16 +68,11 @@ class ImageSection(Section):
         self.show_current()
 
     def show_images(self) -> None:
-        """Fill the list with the images that are open."""
-        self.images.blockSignals(True)
-        self.images.clear()
-        for layer in self._workspace.annotations.choices:
-            self.images.addItem(layer.name, layer)
-        current = self._workspace.current
-        self.images.setCurrentIndex(-1 if current is None else self._index_of(current.source.layer))
-        self.images.setPlaceholderText("choose an image" if self.images.count() else "no image is open")
-        self.images.setEnabled(self.images.count() > 0)
-        self.images.blockSignals(False)
+        """Show what can be done with the images that there are."""
+        several = len(self._images) > 1
+        self.previous.setEnabled(several)
+        self.next.setEnabled(several)
+        self.remove.setEnabled(self._images.current is not None)
         self._show_channels()
 
     def show_current(self) -> None:
@@ -78,8 +86,8 @@ class ImageSection(Section):
         self._show_axes(None if current is None else current.source)
 
     def _lay_out(self) -> None:
-        self.rows.addWidget(self.images)
-        self.rows.addWidget(self.description)
+        self.rows.addWidget(self.list)
+        self.rows.addLayout(row(self.previous, self.next, self.description, self.remove, self.open, stretch=2))
         self.labels = {box: QLabel(title) for title, box in self._titled()}
         for box, label in self.labels.items():
             label.setFixedWidth(LABEL_WIDTH)
@@ -93,21 +101,36 @@ class ImageSection(Section):
         return [("Contrast", self.contrast), ("Axes", self.axes), ("Channels", self.channels)]
 
     def _connect(self) -> None:
-        self.images.currentIndexChanged.connect(self._choose_image)
         self.contrast.activated.connect(self._choose_contrast)
         self.axes.activated.connect(self._choose_axes)
         self.channels.activated.connect(self._choose_how_many)
         for pick in self.picks:
             pick.activated.connect(self._choose_channels)
-        self._workspace.annotations.images_changed.connect(self.show_images)
+        self._images.listed.connect(self.show_images)
         self._workspace.annotations.selected.connect(self.show_current)
 
-    def _index_of(self, layer: Image) -> int:
-        return next((i for i in range(self.images.count()) if self.images.itemData(i) is layer), -1)
+    def _step(self, step: int) -> None:
+        notify_refusals(self._images.step)(step)
 
-    def _choose_image(self, index: int) -> None:
-        if index >= 0:
-            self._workspace.select(self.images.itemData(index))
+    def _remove(self) -> None:
+        current = self._images.current
+        if current is not None:
+            notify_refusals(self._images.remove)(current.key)
+
+    def _open_files(self) -> None:
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open images", str(self._folder()), FILES)
+        if paths:
+            notify_refusals(self._images.add_files)(paths)
+
+    def _open_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Open all images of a folder", str(self._folder()))
+        if folder:
+            notify_refusals(self._images.add_folder)(folder)
+
+    def _folder(self) -> Path:
+        """Where the current image lies."""
+        current = self._images.current
+        return Path.home() if current is None or current.path is None else current.path.parent
 
     def _choose_contrast(self) -> None:
         current = self._workspace.current
