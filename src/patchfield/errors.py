@@ -54,6 +54,10 @@ class OutputError(PatchfieldError):
     """Results cannot be written where they should, or would replace something."""
 
 
+class SettingsError(PatchfieldError):
+    """What the window remembers from session to session cannot be read or written."""
+
+
 def error_sentence(error: BaseException) -> str | None:
     """What to tell the user about an error that is not a defect of ours; None for all others.
 

@@ -12,6 +12,7 @@ from npe2 import PluginManager
 from patchfield.field import FeatureRecipe
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner, Job
+from patchfield.napari.session.settings import FOLDER_VARIABLE
 from patchfield.samples import load_sample
 
 SIDE = 96
@@ -95,6 +96,12 @@ def _paint_both(controller: Controller) -> None:
     height, width = controller.current.source.shape
     _stroke(controller, 1, height // 2, width // 8)
     _stroke(controller, 2, height // 2, 5 * width // 8)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(tmp_path, monkeypatch) -> None:
+    """Every window of a test is a first start."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "config"))
 
 
 @pytest.fixture

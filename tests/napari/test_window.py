@@ -10,6 +10,7 @@ from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 
 from patchfield.backbones import RECOMMENDED
+from patchfield.napari._qt.cards import Section
 from patchfield.napari.layers import Role, roles
 from patchfield.napari.plugin import PLUGIN
 from patchfield.napari.session.status import State
@@ -246,3 +247,18 @@ def test_the_download_is_offered_beside_what_is_embedded_until_it_is_here(open_p
     section.show_recipe()
     assert section.download.isHidden()
     assert section.gain.isHidden()
+
+
+def test_sections_are_folded_as_they_were_left(open_panel):
+    _, panel = open_panel()
+    keys, classes = section_of(panel, "Keys"), section_of(panel, "Classes")
+    keys.toggleButton().click()
+    classes.toggleButton().click()
+    _, another = open_panel()
+    assert section_of(another, "Keys").isExpanded()
+    assert not section_of(another, "Classes").isExpanded()
+
+
+def section_of(panel, title) -> Section:
+    (section,) = (section for section in panel.findChildren(Section) if section.text() == title)
+    return section

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from patchfield.backbones.local import FOLDER_VARIABLE, checksum_file, file_stem, find_local, weights_folder
-from patchfield.backbones.network import reason, unusable_endpoint, unusable_setting
+from patchfield.backbones.network import chosen_offline, reason, unusable_endpoint, unusable_setting
 from patchfield.backbones.weights import Hub, Weight
 from patchfield.errors import BackboneError
 
@@ -83,7 +83,7 @@ def fetch(weight: Weight, student: bool = False, progress: ProgressCallback | No
 
 
 def _ask_hub(hub: Hub, student: bool) -> _Remote:
-    problem = unusable_endpoint()
+    problem = chosen_offline() or unusable_endpoint()
     if problem:
         raise _Unreachable(problem)
     from huggingface_hub import get_hf_file_metadata, hf_hub_url

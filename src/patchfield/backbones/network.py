@@ -8,8 +8,17 @@ from urllib.request import getproxies, proxy_bypass
 
 UNREACHABLE = "the hub cannot be reached"
 
+OFFLINE_VARIABLE = "PATCHFIELD_OFFLINE"
+"""Environment variable that keeps Patchfield from asking any network, where it is set to something."""
+
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def chosen_offline() -> str:
+    """That nothing is to be downloaded, in words, where :data:`OFFLINE_VARIABLE` says so; else empty."""
+    chosen = os.environ.get(OFFLINE_VARIABLE)
+    return f"nothing is downloaded while offline (see the settings, or {OFFLINE_VARIABLE})" if chosen else ""
 
 
 def unusable_setting(url: str) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from napari.components import ViewerModel
 
-from patchfield.backbones import default_backbone
 from patchfield.field import FeatureRecipe
 from patchfield.napari._qt.notices import notify
 from patchfield.napari.adapt.adapting import Adapting
@@ -12,9 +11,11 @@ from patchfield.napari.explore.explorer import Explorer
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import Runner
 from patchfield.napari.layers.keys import Keys
+from patchfield.napari.preferences import Acting, first_backbone
 from patchfield.napari.project.images import Images
 from patchfield.napari.segment.apply import Applying
 from patchfield.napari.segment.unsure import UnsureTour
+from patchfield.napari.session.settings import Settings
 from patchfield.napari.session.signals import disconnect_all
 from patchfield.napari.workspace import Workspace
 
@@ -31,11 +32,14 @@ class Controller(Workspace):
         What features are made with at first; by default the backbone to begin with, in its balanced sampling.
     on_error : callable
         Called with every exception of a job.
+    settings : Settings, optional
+        Preferences, and what is remembered; by default those of a first start, which are not kept.
 
     Attributes
     ----------
     images : Images
         All images that can be worked on, open or not.
+    settings : Settings
     files : Files
         Probes, labels and results in and out.
     applying : Applying
@@ -67,9 +71,12 @@ class Controller(Workspace):
         runner: Runner,
         recipe: FeatureRecipe | None = None,
         on_error: Callable[[Exception], None] = notify,
+        settings: Settings | None = None,
     ) -> None:
-        super().__init__(viewer, runner, recipe or FeatureRecipe(default_backbone()), on_error)
+        self.settings = settings or Settings()
+        super().__init__(viewer, runner, recipe or FeatureRecipe(first_backbone(self.settings)), on_error)
         self.images = Images(self)
+        self.preferences = Acting(self, self.settings)
         self.files = Files(self)
         self.applying = Applying(self)
         self.explorer = Explorer(self)
@@ -84,7 +91,8 @@ class Controller(Workspace):
             return
         self._closed = True
         disconnect_all(self.images, self.files, self.applying, self.explorer, self.adapting)
-        for part in (self.images, self.keys, self.tour, self.explorer, self.applying, self.adapting):
+        parts = (self.preferences, self.images, self.keys, self.tour, self.explorer, self.applying, self.adapting)
+        for part in parts:
             part.close()
         super().close()
         self.runner.close()

@@ -22,11 +22,11 @@ def kept(controller: Controller) -> list[int]:
     return [index for index in range(5) if controller.features.field(Plane(image, (index,))) is not None]
 
 
-def test_fields_beyond_the_limit_go_oldest_first_but_those_with_strokes_stay(stack, stroke, monkeypatch):
+def test_fields_beyond_the_limit_go_oldest_first_but_those_with_strokes_stay(stack, stroke):
     stack.viewer.dims.set_point(0, 0)
     stroke(stack, 1, 40, 10)
     size = stack.target().field.nbytes
-    monkeypatch.setattr("patchfield.napari.segment.features.MAX_KEPT_BYTES", 3 * size)
+    stack.features.max_kept_bytes = 3 * size
     for index in (1, 2, 3, 4):
         stack.viewer.dims.set_point(0, index)
     assert kept(stack) == [0, 3, 4], "0 has strokes, 4 is on view"

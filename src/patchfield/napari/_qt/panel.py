@@ -9,7 +9,9 @@ from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout
 
 from patchfield.napari._qt.cards import GAP, Section, StatusCard, wrapping
 from patchfield.napari._qt.controls import Manners
+from patchfield.napari._qt.folding import remember_folding
 from patchfield.napari._qt.gui_thread import gui_thread
+from patchfield.napari._qt.notices import notify
 from patchfield.napari._qt.sections.adapt import AdaptSection
 from patchfield.napari._qt.sections.classes import ClassesSection
 from patchfield.napari._qt.sections.explore import ExploreSection
@@ -20,6 +22,8 @@ from patchfield.napari._qt.sections.segment import SegmentSection
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import ThreadRunner
 from patchfield.napari.layers.keys import DESCRIPTIONS
+from patchfield.napari.preferences import Page
+from patchfield.napari.session.settings import Settings, settings_file
 
 MIN_HEIGHT = 200
 
@@ -41,19 +45,23 @@ class PatchfieldPanel(QWidget):
         super().__init__()
         # napari hands plugins a proxy, which hides that a layer is the same layer.
         viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.controller = Controller(viewer, ThreadRunner(gui_thread().post))
+        settings = Settings(settings_file(), notify)
+        page = Page(settings)
+        self.controller = Controller(viewer, ThreadRunner(gui_thread().post), settings=settings)
         self._lay_out()
+        remember_folding(self, settings)
         to_image = partial(_focus_canvas, viewer)
         self.classes.renamed.connect(to_image)
         self._manners = Manners(self, to_image)
         # When the window goes, Qt destroys the panel and what is in it without asking. A method of the panel would not
         # be called any more; the controller outlives it.
-        self.destroyed.connect(_closing(self.controller))
+        self._close = _closing(self.controller, page)
+        self.destroyed.connect(self._close)
 
     def event(self, event: QEvent | None) -> bool:
         # napari takes a closed panel out of its dock and forgets it: no close event is sent.
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.controller.close()
+            self._close()
         return bool(super().event(event))
 
     @property
@@ -107,9 +115,14 @@ class _Column(QScrollArea):
         return QSize(self._content.minimumSizeHint().width() + width + 2 * GAP, MIN_HEIGHT)
 
 
-def _closing(controller: Controller) -> Callable[[], None]:
+def _closing(controller: Controller, page: Page) -> Callable[[], None]:
     """A plain function: Qt drops connections to methods of what it is destroying."""
-    return lambda: controller.close()
+
+    def close() -> None:
+        page.close()
+        controller.close()
+
+    return close
 
 
 def _focus_canvas(viewer: Viewer) -> None:

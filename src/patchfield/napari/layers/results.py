@@ -49,6 +49,11 @@ class Results:
     annotations : Annotations
     runner : Runner
         Counts what was drawn.
+
+    Attributes
+    ----------
+    opacity : float
+        That segmentations get when their layer is made.
     """
 
     changed = Signal(LayerStack)
@@ -74,6 +79,7 @@ class Results:
         self._annotations = annotations
         self._probe: str | None = None
         self._told: dict[str, ResultState] = {}
+        self.opacity = 0.45
 
     def made(self, source: LayerStack) -> Mapping[PlaneIndex, Made]:
         """By which probe each plane of the segmentation was made; planes that never were segmented are not there."""
@@ -183,13 +189,16 @@ class Results:
             if str(layer.unique_id) in different:
                 self.changed.emit(self._annotations.source_of(layer))
 
+    def _style(self) -> dict[str, Any]:
+        return {"colormap": roles.colormap(self._classes.colors(only_visible=True)), "opacity": self.opacity}
+
     def _layer(self, source: LayerStack, drawn: Drawn, *, visible: bool) -> Layer:
         role = ROLES[drawn.show]
         layer = roles.find(self._viewer, source, role)
         whole = role is Role.SEGMENTATION
         shape = source.labels_shape if whole else source.shape
         if layer is None:
-            style = {"colormap": roles.colormap(self._classes.colors(only_visible=True))} if whole else {}
+            style = self._style() if whole else {}
             blank = np.zeros(shape, drawn.values.dtype)
             layer = roles.create(self._viewer, source, role, blank, visible=False, **style)
             self._groups.set_visible(layer, visible)

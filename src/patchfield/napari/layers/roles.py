@@ -34,7 +34,7 @@ TRANSIENT_ROLES = (Role.PCA, Role.CLUSTERS, Role.SIMILARITY, Role.ATTENTION)
 LABEL_ROLES = (Role.LABELS, Role.SEGMENTATION, Role.CLUSTERS)
 _STYLES: dict[Role, dict[str, Any]] = {
     Role.LABELS: {"opacity": 0.9},
-    Role.SEGMENTATION: {"opacity": 0.45},
+    Role.SEGMENTATION: {},
     Role.CLUSTERS: {"opacity": 0.6},
     Role.PROBABILITY: {"opacity": 0.75, "colormap": "viridis", "contrast_limits": (0, 1)},
     Role.UNCERTAINTY: {"opacity": 0.75, "colormap": "inferno", "contrast_limits": (0, 1)},

@@ -18,8 +18,7 @@ from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.status import Progress
 from patchfield.pipeline import Extractor
 
-MAX_KEPT_BYTES = 2 * 2**30
-"""Fields of planes without strokes are dropped, oldest first, when all fields together exceed this."""
+MAX_KEPT_BYTES = 2 * 10**9
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,10 @@ class Features:
         Of the weights and of the features, while they go on.
     problem : str or None
         Why nothing goes on, when something went wrong or was stopped.
+    device : str
+        Where backbones compute, as :func:`patchfield.load_backbone` takes it.
+    max_kept_bytes : int
+        Fields of planes without strokes are dropped, oldest first, when all fields together exceed this.
     """
 
     changed = Signal()
@@ -93,6 +96,8 @@ class Features:
         self.loading: Progress | None = None
         self.extracting: Progress | None = None
         self.problem: str | None = None
+        self.device = "auto"
+        self.max_kept_bytes = MAX_KEPT_BYTES
         self._slot = Slot(runner)
         self._wanted: tuple[tuple[Plane, LayerStack], ...] = ()
         self._current: Plane | None = None
@@ -128,6 +133,13 @@ class Features:
         self.recipe = recipe
         self.chosen.emit()
         self._restart()
+
+    def use_device(self, device: str) -> None:
+        """Load backbones onto another device from now on, the one in use, too; fields that are there stay."""
+        if device != self.device:
+            self.device = device
+            self.extractor = self._seconds_per_pixel = None
+            self._restart()
 
     def request(self, wanted: Sequence[tuple[Plane, LayerStack]]) -> None:
         """Compute the fields of these planes, in their order, where they are missing, and of no others any more."""
@@ -181,7 +193,7 @@ class Features:
             plane, source = todo[0]
             self._current = plane
             self.loading = Progress(0, 0, "bytes") if self.extractor is None else None
-            work = partial(_compute, self.recipe, self.extractor, source, plane)
+            work = partial(_compute, self.recipe, self.device, self.extractor, source, plane)
             self._slot.submit(Job(work, self._on_step, self._on_error), interrupt=True)
         self.changed.emit()
 
@@ -231,17 +243,19 @@ class Features:
         wanted = {plane for plane, _ in self._wanted}
         total = sum(kept.field.nbytes for kept in self._kept.values())
         for key in list(self._kept):
-            if total <= MAX_KEPT_BYTES:
+            if total <= self.max_kept_bytes:
                 return
             if key[0] != self.recipe or key[1] not in wanted:
                 total -= self._kept.pop(key).field.nbytes
 
 
-def load_extractor(recipe: FeatureRecipe) -> Generator[Loading | Loaded, None, None]:
+def load_extractor(recipe: FeatureRecipe, device: str = "auto") -> Generator[Loading | Loaded, None, None]:
     """Load a backbone, downloaded where that is still to do; what is loaded comes last."""
 
     def load(report: Report) -> Extractor:
-        return Extractor.load(recipe, download=lambda done, total: report(Progress(done, total, "bytes")))
+        return Extractor.load(
+            recipe, device=device, download=lambda done, total: report(Progress(done, total, "bytes"))
+        )
 
     for message in reports(load):
         match message:
@@ -252,11 +266,11 @@ def load_extractor(recipe: FeatureRecipe) -> Generator[Loading | Loaded, None, N
 
 
 def _compute(
-    recipe: FeatureRecipe, extractor: Extractor | None, source: LayerStack, plane: Plane
+    recipe: FeatureRecipe, device: str, extractor: Extractor | None, source: LayerStack, plane: Plane
 ) -> Generator[FeatureStep, None, None]:
     """Load the backbone where that is still to do, then compute the field of a plane."""
     if extractor is None:
-        for step in load_extractor(recipe):
+        for step in load_extractor(recipe, device):
             yield step
             extractor = step.extractor if isinstance(step, Loaded) else extractor
     assert extractor is not None

@@ -112,6 +112,7 @@ class FilesBar(QWidget):
             # Qt asks before an existing file is replaced.
             path, _ = QFileDialog.getSaveFileName(self, title, str(self._folder() / name), kinds)
             if path:
+                self._controller.settings.remember_folder(Path(path).parent)
                 write(path)
 
         return notify_refusals(ask)
@@ -120,15 +121,16 @@ class FilesBar(QWidget):
         def ask() -> None:
             path, _ = QFileDialog.getOpenFileName(self, title, str(self._folder()), kinds)
             if path:
+                self._controller.settings.remember_folder(Path(path).parent)
                 read(path)
 
         return notify_refusals(ask)
 
     def _folder(self) -> Path:
-        """Where the image lies, for that is where its results belong."""
+        """Where the image lies, for that is where its results belong; else where a file was opened or saved last."""
         current = self._controller.current
         path = None if current is None else current.source.layer.source.path
-        return Path(path).parent if path else Path.home()
+        return Path(path).parent if path else self._controller.settings.memory.last_folder or Path.home()
 
 
 def _menu_button(title: str, tip: str, actions: dict[str, Callable[[], None]]) -> QPushButton:
