@@ -44,7 +44,7 @@ def press(panel: PatchfieldPanel, qtbot) -> None:
 def test_a_backbone_is_adapted_listed_and_used(panel, qtbot):
     section, card = panel.adapt, panel.adapt.card
     assert section.start.currentData() == "tiny"
-    selected = panel.controller.features.recipe.backbone
+    selected = panel.controller.features.recipes[0].backbone
     assert section.why.text() == f"'{selected}' cannot be adapted: a vision transformer is needed, such as tiny."
     assert section.name.text() == "steel-adapted"
     assert card.isHidden()

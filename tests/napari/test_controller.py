@@ -345,11 +345,11 @@ def test_closing_in_the_middle_of_a_job_ends_it(viewer, two_phases, stepped):
 
 
 def test_features_that_were_kept_are_learned_from_at_once(painted):
-    before = painted.features.recipe
+    before = painted.features.recipes
     painted.make_features(FeatureRecipe("filters", "fast"))
     painted.make_features(before)
     assert painted.status.state is State.LIVE
-    assert painted.live.probe.recipes[0].sampling == before.sampling
+    assert painted.live.probe.recipes[0].sampling == before[0].sampling
     assert is_right(painted)
 
 

@@ -152,12 +152,12 @@ def test_h_hides_what_covers_the_image_while_it_is_held(window, stroke):
 
 def test_choosing_a_backbone_downloads_nothing(window, monkeypatch):
     _, panel = window
-    section, before = panel.features, panel.controller.features.recipe
+    section, before = panel.features, panel.controller.features.recipes
     monkeypatch.setattr("patchfield.napari.session.choices.is_here", lambda weight: False)
     index = next(i for i in range(section.backbones.count()) if "neco-base" in section.backbones.itemText(i))
     section.backbones.setCurrentIndex(index)
     section.backbones.activated.emit(index)
-    assert panel.controller.features.recipe == before
+    assert panel.controller.features.recipes == before
     assert section.download.text().startswith("Download neco-base (")
     assert not section.download.isHidden()
 

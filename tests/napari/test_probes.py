@@ -27,7 +27,7 @@ def test_a_saved_probe_segments_elsewhere_with_its_classes_and_features(painted,
     viewer.add_image(two_phases(seed=5))
     other = Controller(viewer, InlineRunner())
     Files(other).load_probe(tmp_path / "steel.probe")
-    assert replace(other.features.recipe, fingerprint="") == FeatureRecipe("filters", "fast", "bicubic")
+    assert replace(other.features.recipes[0], fingerprint="") == FeatureRecipe("filters", "fast", "bicubic")
     assert other.current.source.settings.contrast == "minmax"
     assert (other.classes[2].name, other.classes[2].color) == ("pore", "#123456")
     assert other.status.state is State.LIVE
@@ -48,11 +48,22 @@ def test_a_loaded_probe_serves_until_two_classes_are_painted_and_comes_back_afte
     assert painted.status.state is State.LIVE
 
 
-def test_a_probe_of_joined_features_is_refused_with_its_parts(painted, two_phases):
-    field = extract(two_phases(), "filters")
-    probe = LinearProbe().fit([(field | field, painted.current.labels.data)])
-    with pytest.raises(ProbeError, match=r"filters \| filters"):
-        painted.adopt(probe)
+def test_a_probe_of_joined_backbones_brings_them_along(painted, two_phases):
+    painted.make_features([FeatureRecipe("micro", "fast"), FeatureRecipe("filters")])
+    probe, expected = painted.live.probe, painted.current.result(Role.SEGMENTATION).data.copy()
+    assert [recipe.backbone for recipe in probe.recipes] == ["micro", "filters"]
+    viewer = type(painted.viewer)()
+    viewer.add_image(two_phases())
+    other = Controller(viewer, InlineRunner(), FeatureRecipe("filters"))
+    other.adopt(probe)
+    assert other.features.name == "micro | filters"
+    np.testing.assert_array_equal(other.current.result(Role.SEGMENTATION).data, expected)
+
+
+def test_a_probe_whose_backbones_see_the_image_differently_is_refused(painted, two_phases):
+    field = extract(two_phases(), "filters") | extract(two_phases(), "filters", contrast="minmax")
+    with pytest.raises(ProbeError, match=r"filters \| filters.*contrasts"):
+        painted.adopt(LinearProbe().fit([(field, painted.current.labels.data)]))
 
 
 def test_a_probe_brings_its_channels_and_axes_along(controller, viewer, two_phases):

@@ -167,7 +167,7 @@ def test_another_detail_is_computed_and_its_cost_shown(open_panel, settle, two_p
     panel.features.detail.setCurrentIndex(fast)
     panel.features.detail.activated.emit(fast)
     settle(panel, State.NEED_CLASSES)
-    assert panel.controller.features.recipe.sampling == "fast"
+    assert panel.controller.features.recipes[0].sampling == "fast"
     assert "1 view · CPU" in panel.features.cost.text()
 
 

@@ -1,6 +1,6 @@
 """The owner of everything that the panel shows and does, and of its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from napari.components import ViewerModel
 
@@ -28,8 +28,9 @@ class Controller(Workspace):
     viewer : ViewerModel
     runner : Runner
         Runs everything that takes longer than a frame; it ends with the controller.
-    recipe : FeatureRecipe, optional
-        What features are made with at first; by default the backbone to begin with, in its balanced sampling.
+    recipes : FeatureRecipe or sequence of them, optional
+        What features are made with at first, joined where there are several; by default the backbone to begin with,
+        in its balanced sampling.
     on_error : callable
         Called with every exception of a job.
     settings : Settings, optional
@@ -69,12 +70,14 @@ class Controller(Workspace):
         self,
         viewer: ViewerModel,
         runner: Runner,
-        recipe: FeatureRecipe | None = None,
+        recipes: FeatureRecipe | Sequence[FeatureRecipe] | None = None,
         on_error: Callable[[Exception], None] = notify,
         settings: Settings | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        super().__init__(viewer, runner, recipe or FeatureRecipe(first_backbone(self.settings)), on_error)
+        recipes = recipes or FeatureRecipe(first_backbone(self.settings))
+        recipes = (recipes,) if isinstance(recipes, FeatureRecipe) else tuple(recipes)
+        super().__init__(viewer, runner, recipes, on_error)
         self.images = Images(self)
         self.preferences = Acting(self, self.settings)
         self.files = Files(self)

@@ -96,7 +96,7 @@ class Acting:
                     layer.opacity = preferences.opacity
 
     def _remember_backbone(self) -> None:
-        self._settings.remember_backbone(self._workspace.features.recipe.backbone)
+        self._settings.remember_backbone(self._workspace.features.recipes[0].backbone)
 
 
 def _say(name: str, value: str) -> None:

@@ -1,7 +1,6 @@
 """Where strokes become segmentations: images, features, classes and the live probe of one viewer, and no widget."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from napari.components import ViewerModel
@@ -38,7 +37,7 @@ class Workspace:
     viewer : ViewerModel
     runner : Runner
         Runs everything that takes longer than a frame.
-    recipe : FeatureRecipe
+    recipes : sequence of FeatureRecipe
         What features are made with at first.
     on_error : callable
         Called with every exception of a job.
@@ -72,7 +71,11 @@ class Workspace:
     """The plane on view has features."""
 
     def __init__(
-        self, viewer: ViewerModel, runner: Runner, recipe: FeatureRecipe, on_error: Callable[[Exception], None]
+        self,
+        viewer: ViewerModel,
+        runner: Runner,
+        recipes: Sequence[FeatureRecipe],
+        on_error: Callable[[Exception], None],
     ) -> None:
         self.viewer = viewer
         self.runner = runner
@@ -81,7 +84,7 @@ class Workspace:
         self.groups = Groups(viewer, self.annotations, runner.later)
         self.classes = ClassTable()
         self.view = ViewState()
-        self.features = Features(runner, recipe)
+        self.features = Features(runner, recipes)
         self.live = Live(runner, self, self.classes, self.view)
         self.results = Results(viewer, self.classes, self.view, self.groups, self.annotations, runner)
         self.status: Status = status_for(Situation())
@@ -135,11 +138,18 @@ class Workspace:
         self.classes.remove(value)
         self.select_class(self.selected_class)
 
-    def make_features(self, recipe: FeatureRecipe) -> None:
-        """Compute features by another backbone or sampling from now on; the strokes are learned anew from them."""
-        if replace(recipe, image=self.features.recipe.image) != self.features.recipe:
+    def make_features(self, recipes: FeatureRecipe | Sequence[FeatureRecipe]) -> None:
+        """Compute features in another way from now on; the strokes are learned anew from them.
+
+        Parameters
+        ----------
+        recipes : FeatureRecipe or sequence of them
+            One for each backbone; the features of several are joined channel by channel.
+        """
+        recipes = (recipes,) if isinstance(recipes, FeatureRecipe) else tuple(recipes)
+        if not self.features.is_made_by(recipes):
             self.live.restart()
-            self.features.choose(recipe)
+            self.features.choose(recipes)
             self._show_plane(always=True)
 
     def follow(self, following: bool) -> None:
@@ -163,22 +173,28 @@ class Workspace:
         Raises
         ------
         ProbeError
-            When it was trained on features of several backbones joined, or knows classes that cannot be painted.
+            When it is not known how its features were made, or it knows classes that cannot be painted.
         ImageError
             When the current image lacks the channels that it was trained on.
         """
-        if len(probe.recipes) != 1:
-            names = " | ".join(recipe.backbone for recipe in probe.recipes) or "unknown features"
-            raise ProbeError(f"The probe was trained on {names}: the panel uses one backbone, use it in a script.")
+        if not probe.recipes:
+            raise ProbeError(
+                "It is not known how the features of this probe were made: use it in the script that it comes from."
+            )
+        if len({recipe.image for recipe in probe.recipes}) > 1:
+            names = " | ".join(recipe.backbone for recipe in probe.recipes)
+            raise ProbeError(
+                f"The probe was trained on {names}, which see the image in different contrasts or "
+                "channels: segment with the command line, `patchfield segment --probe`."
+            )
         if probe.values.max() > MAX_VALUE:
             raise ProbeError(
                 f"The probe knows the class {probe.values.max()}, and classes in the window end at {MAX_VALUE}: "
                 "segment with the command line, `patchfield segment --probe`."
             )
-        (recipe,) = probe.recipes
-        self.annotations.adopt(recipe.image)
+        self.annotations.adopt(probe.recipes[0].image)
         self.classes.replace(probe.classes)
-        self.make_features(recipe)
+        self.make_features(probe.recipes)
         self.live.adopt(probe)
         self.live.predict()
 
@@ -321,7 +337,7 @@ class Workspace:
         return Situation(
             image=None if self.current is None else self.current.source.title,
             images=len(self.annotations.choices),
-            backbone=features.recipe.backbone,
+            backbone=features.name,
             loading=features.loading,
             extracting=features.extracting,
             problem=features.problem,

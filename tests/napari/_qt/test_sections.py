@@ -96,19 +96,19 @@ def test_layers_are_joined_as_colours(small, viewer, two_phases):
 def test_a_backbone_is_chosen_by_name_or_opened_from_a_file(small, tmp_path, monkeypatch):
     section = FeaturesSection(small)
     choose(section.backbones, section.backbones.itemData(0))
-    assert small.features.recipe.backbone == section.backbones.itemData(0).backbone
+    assert small.features.recipes[0].backbone == section.backbones.itemData(0).backbone
     vit = random_vit("vit_tiny_patch16_224", depth=1, img_size=64, embed_dim=64, num_heads=2, device="cpu")
     export_checkpoint(tmp_path / "mine.safetensors", vit.transformer.vit.state_dict(), vit.spec)
     answers = [("", ""), (str(tmp_path / "mine.safetensors"), "")]
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: answers.pop(0))
-    before = small.features.recipe
+    before = small.features.recipes
     choose(section.backbones, section.backbones.itemText(section.backbones.count() - 1))
-    assert small.features.recipe == before, "cancelled"
+    assert small.features.recipes == before, "cancelled"
     choose(section.backbones, section.backbones.itemText(section.backbones.count() - 1))
-    assert small.features.recipe.backbone == str(tmp_path / "mine.safetensors")
+    assert small.features.recipes[0].backbone == str(tmp_path / "mine.safetensors")
     assert section.backbones.currentText() == "mine.safetensors"
     choose(section.detail, "balanced")
-    assert small.features.recipe.sampling == "balanced"
+    assert small.features.recipes[0].sampling == "balanced"
 
 
 def test_explorations_are_shown_and_ended_by_their_buttons(small, qtbot):

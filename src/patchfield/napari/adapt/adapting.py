@@ -121,7 +121,9 @@ class Adapting:
     @property
     def in_use(self) -> bool:
         """Whether pixels are described by what was adapted."""
-        return self.run is not None and self._workspace.features.recipe.backbone == self.run.name
+        return self.run is not None and self.run.name in [
+            recipe.backbone for recipe in self._workspace.features.recipes
+        ]
 
     def find_unfinished(self, root: Path) -> None:
         """Offer to resume what an earlier session left below a folder."""
@@ -166,7 +168,7 @@ class Adapting:
     def use(self) -> None:
         """Describe pixels by the adapted backbone from now on."""
         if self.run is not None and self.run.is_finished:
-            self._workspace.make_features(FeatureRecipe(self.run.name, self._workspace.features.recipe.sampling))
+            self._workspace.make_features(FeatureRecipe(self.run.name, self._workspace.features.recipes[0].sampling))
 
     def close(self) -> None:
         """Release the process: it ends by itself after its step, and can be resumed in a later session."""

@@ -85,9 +85,8 @@ class Explorer:
 
     @property
     def has_attention(self) -> bool:
-        """Whether the backbone is a transformer with a class token."""
-        backbone = self._workspace.features.backbone
-        return isinstance(backbone, ViT) and backbone.spec.class_token
+        """Whether a backbone is a transformer with a class token."""
+        return self._transformer() is not None
 
     def begin(self, exploration: Role) -> None:
         """Show one of EXPLORATIONS.
@@ -177,12 +176,25 @@ class Explorer:
             case Role.SIMILARITY if self._pixel is not None:
                 return partial(_similarity, field, model if isinstance(model, Similarity) else None, self._pixel)
             case Role.ATTENTION:
-                backbone = self._workspace.features.backbone
+                transformer = self._transformer()
                 if isinstance(model, FeatureField):
                     return partial(_attention_of_head, model, self.head)
-                if isinstance(backbone, ViT):
-                    return partial(_attention, self._workspace.features.recipe, source, plane, backbone, self.head)
+                if transformer is not None:
+                    recipe, backbone = transformer
+                    return partial(_attention, recipe, source, plane, backbone, self.head)
         return None
+
+    def _transformer(self) -> tuple[FeatureRecipe, ViT] | None:
+        """The first backbone with a class token, and its recipe."""
+        features = self._workspace.features
+        return next(
+            (
+                (recipe, backbone)
+                for recipe, backbone in zip(features.recipes, features.backbones, strict=False)
+                if isinstance(backbone, ViT) and backbone.spec.class_token
+            ),
+            None,
+        )
 
     def _on_plane(self, plane: Plane) -> None:
         """Show the same exploration of another plane; a clicked pixel and its attention belong to the old one."""

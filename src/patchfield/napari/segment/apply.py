@@ -12,7 +12,7 @@ from patchfield.errors import ProbeError
 from patchfield.field import FeatureField, FeatureRecipe
 from patchfield.napari.jobs import Job, Slot
 from patchfield.napari.layers.stack import LayerStack
-from patchfield.napari.segment.features import Loaded, load_extractor
+from patchfield.napari.segment.extraction import Loaded, load_extractor
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.status import Progress
 from patchfield.napari.workspace import Workspace
@@ -107,7 +107,7 @@ class Applying:
             for source, plane in planes
         ]
         self._set_progress(Progress(0, len(tasks), "planes"))
-        work = partial(_apply, probe, features.recipe, features.device, features.extractor, tasks)
+        work = partial(_apply, probe, features.recipes, features.device, features.extractor, tasks)
         self._slot.submit(Job(work, self._on_step, self._on_error), interrupt=True)
 
     def _on_step(self, step: Waiting | Applied) -> None:
@@ -134,10 +134,14 @@ class Applying:
 
 
 def _apply(
-    probe: LinearProbe, recipe: FeatureRecipe, device: str, extractor: Extractor | None, tasks: Sequence[Task]
+    probe: LinearProbe,
+    recipes: Sequence[FeatureRecipe],
+    device: str,
+    extractor: Extractor | None,
+    tasks: Sequence[Task],
 ) -> Generator[Waiting | Applied, None, None]:
     if extractor is None:
-        for loading in load_extractor(recipe, device):
+        for loading in load_extractor(recipes, device):
             extractor = loading.extractor if isinstance(loading, Loaded) else extractor
             yield Waiting()
     assert extractor is not None

@@ -1,59 +1,56 @@
-"""Backbone and fields: what is loaded, what is computed, what is kept."""
+"""Backbones and fields: what is loaded, what is computed, what is kept."""
 
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from psygnal import Signal
 
-from patchfield.backbones import Backbone
+from patchfield.backbones import Backbone, Embedded, find_weight
 from patchfield.errors import error_sentence
-from patchfield.field import Estimate, ExtractionStep, FeatureField, FeatureRecipe, estimate
+from patchfield.field import FeatureField, FeatureRecipe, estimate
 from patchfield.images import ImageSettings
-from patchfield.napari.jobs import Job, Reported, Returned, Runner, Slot, reports
+from patchfield.napari.jobs import Job, Runner, Slot
 from patchfield.napari.layers.stack import LayerStack
+from patchfield.napari.segment.extraction import (
+    Extracted,
+    Extraction,
+    FeatureStep,
+    Loaded,
+    Loading,
+    extracting,
+    load_extractor,
+)
+from patchfield.napari.segment.kept import KeptField, KeptFields
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.status import Progress
 from patchfield.pipeline import Extractor
 
+STOPPED = "Features stopped: press Compute to go on."
 MAX_KEPT_BYTES = 2 * 10**9
+MAX_LEFT = 8
+"""So many extractions that were left in the middle are kept, to go on with."""
 
 
 @dataclass(frozen=True)
-class Loading:
-    """Some of the weights were downloaded."""
+class Cost:
+    """What the features of a plane take.
 
-    progress: Progress
+    Attributes
+    ----------
+    nbytes, views, tiles, channels : int
+        Of all backbones together; the views of the one with the most.
+    seconds : float or None
+        For one plane, once that was measured.
+    device : str
+    """
 
-
-@dataclass(frozen=True)
-class Loaded:
-    """The backbone is ready."""
-
-    extractor: Extractor
-
-
-@dataclass(frozen=True)
-class Extracted:
-    """A step of an extraction, and how long it has taken so far."""
-
-    plane: Plane
-    step: ExtractionStep
-    seconds: float
-
-
-FeatureStep = Loading | Loaded | Extracted
-Report = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class KeptField:
-    """A field, and whether all of its views are there."""
-
-    field: FeatureField
-    complete: bool
+    nbytes: int
+    views: int
+    tiles: int
+    channels: int
+    seconds: float | None
+    device: str
 
 
 class Features:
@@ -62,15 +59,13 @@ class Features:
     Parameters
     ----------
     runner : Runner
-    recipe : FeatureRecipe
-        What to begin with; contrast and channels are each image's own.
+    recipes : sequence of FeatureRecipe
+        What to begin with, one for each backbone; contrast and channels are each image's own.
 
     Attributes
     ----------
-    recipe : FeatureRecipe
-        How features are made now.
-    extractor : Extractor or None
-        What makes them, once the backbone is loaded.
+    recipes : tuple of FeatureRecipe
+        How features are made now; those of several backbones are joined channel by channel.
     loading, extracting : Progress or None
         Of the weights and of the features, while they go on.
     problem : str or None
@@ -82,7 +77,7 @@ class Features:
     """
 
     changed = Signal()
-    """Progress, backbone, or whether something goes on."""
+    """Progress, backbones, or whether something goes on."""
     chosen = Signal()
     """Features are made in another way from now on."""
     ready = Signal(Plane)
@@ -90,9 +85,8 @@ class Features:
     failed = Signal(Exception)
     """Loading or computing failed."""
 
-    def __init__(self, runner: Runner, recipe: FeatureRecipe) -> None:
-        self.recipe = recipe
-        self.extractor: Extractor | None = None
+    def __init__(self, runner: Runner, recipes: Sequence[FeatureRecipe]) -> None:
+        self.recipes = tuple(recipes)
         self.loading: Progress | None = None
         self.extracting: Progress | None = None
         self.problem: str | None = None
@@ -101,44 +95,58 @@ class Features:
         self._slot = Slot(runner)
         self._wanted: tuple[tuple[Plane, LayerStack], ...] = ()
         self._current: Plane | None = None
-        self._kept: OrderedDict[tuple[FeatureRecipe, Plane], KeptField] = OrderedDict()
-        self._seconds_per_pixel: float | None = None
+        self._kept = KeptFields()
+        self._left: dict[tuple[FeatureRecipe, Plane], Extraction] = {}
+        self._loaded: dict[FeatureRecipe, Backbone] = {}
+        self._fingerprints: dict[FeatureRecipe, str] = {}
+        self._seconds_per_pixel: dict[FeatureRecipe, float] = {}
 
     @property
-    def backbone(self) -> Backbone | None:
-        """The network, once it is loaded."""
-        return None if self.extractor is None else self.extractor.backbones[0]
+    def name(self) -> str:
+        """The backbones, as they are written: ``neco-small | filters``."""
+        return " | ".join(recipe.backbone for recipe in self.recipes)
+
+    @property
+    def backbones(self) -> tuple[Backbone, ...]:
+        """The networks, one for each recipe; none before all are loaded."""
+        loaded = [self._loaded.get(_weights(recipe)) for recipe in self.recipes]
+        found = tuple(backbone for backbone in loaded if backbone is not None)
+        return found if len(found) == len(self.recipes) else ()
+
+    @property
+    def extractor(self) -> Extractor | None:
+        """What makes features, once all backbones are loaded."""
+        return Extractor(self.backbones, self.recipes) if self.backbones else None
 
     def field(self, plane: Plane) -> FeatureField | None:
         """The field of a plane, of all or of the first views."""
-        kept = self._kept.get((self.recipe, plane))
-        return kept.field if kept else None
+        return self._kept.field(self.recipes, plane)
 
     def is_complete(self, plane: Plane) -> bool:
         """Whether the field of a plane has all of its views."""
-        kept = self._kept.get((self.recipe, plane))
-        return kept is not None and kept.complete
+        return all(self._kept.is_complete(recipe, plane) for recipe in self.recipes)
 
-    def choose(self, recipe: FeatureRecipe) -> None:
+    def is_made_by(self, recipes: Iterable[FeatureRecipe]) -> bool:
+        """Whether these recipes are how features are made now."""
+        return self._completed(recipes) == self.recipes
+
+    def choose(self, recipes: Iterable[FeatureRecipe]) -> None:
         """Compute features in another way from now on; fields of the old way are kept for a return."""
-        recipe = replace(recipe, image=ImageSettings())
-        if recipe == self.recipe:
+        if self.is_made_by(recipes):
             return
-        known = (self.recipe.backbone, self.recipe.options, self.recipe.fingerprint)
-        if (recipe.backbone, recipe.options, recipe.fingerprint) != known:
-            self.extractor = self._seconds_per_pixel = None
-        elif self.extractor is not None:
-            loaded = self.extractor.backbones[0].fingerprint
-            self.extractor = replace(self.extractor, recipes=(replace(recipe, fingerprint=loaded),))
-        self.recipe = recipe
+        before, self.recipes = self.recipes, self._completed(recipes)
+        in_use = {_weights(recipe) for recipe in (*before, *self.recipes)}
+        self._loaded = {recipe: b for recipe, b in self._loaded.items() if recipe in in_use or _is_embedded(recipe)}
         self.chosen.emit()
         self._restart()
 
     def use_device(self, device: str) -> None:
-        """Load backbones onto another device from now on, the one in use, too; fields that are there stay."""
+        """Load backbones onto another device from now on, those in use, too; fields that are there stay."""
         if device != self.device:
             self.device = device
-            self.extractor = self._seconds_per_pixel = None
+            self._loaded.clear()
+            self._seconds_per_pixel.clear()
+            self._left.clear()
             self._restart()
 
     def request(self, wanted: Sequence[tuple[Plane, LayerStack]]) -> None:
@@ -149,16 +157,16 @@ class Features:
 
     def forget(self, image: str) -> None:
         """Drop the fields of an image that is gone or not the same any more."""
-        for key in [key for key in self._kept if key[1].image == image]:
-            del self._kept[key]
+        self._kept.forget(image)
+        self._left = {key: extraction for key, extraction in self._left.items() if key[1].image != image}
         if self._current is not None and self._current.image == image:
             self._current = None
             self._slot.cancel()
 
     def stop(self) -> None:
-        """Stop at the next tile; nothing goes on until `resume`."""
+        """Stop at the next tile; nothing goes on until `resume`, which begins where it was stopped."""
         if self._slot.busy:
-            self._end("Features stopped: press Compute to go on.")
+            self._end(STOPPED)
 
     def resume(self) -> None:
         """Go on after `stop` or a failure."""
@@ -169,14 +177,28 @@ class Features:
         self._wanted = ()
         self._slot.cancel()
         self._kept.clear()
+        self._left.clear()
 
-    def estimate(self, shape: tuple[int, int]) -> tuple[Estimate, float | None] | None:
-        """What the field of a plane takes, and for how many seconds if that was measured; None before loading."""
-        if self.backbone is None:
+    def cost(self, shape: tuple[int, int]) -> Cost | None:
+        """What the field of a plane takes; None before the backbones are loaded."""
+        if not self.backbones:
             return None
-        expected = estimate(shape, self.backbone, self.recipe.sampling)
-        pixels = expected.tiles * expected.pixels_per_tile
-        return expected, None if self._seconds_per_pixel is None else pixels * self._seconds_per_pixel
+        pairs = list(zip(self.recipes, self.backbones, strict=True))
+        expected = [estimate(shape, backbone, recipe.sampling) for recipe, backbone in pairs]
+        speeds = [self._seconds_per_pixel.get(recipe) for recipe in self.recipes]
+        seconds = [
+            part.tiles * part.pixels_per_tile * speed
+            for part, speed in zip(expected, speeds, strict=True)
+            if speed is not None
+        ]
+        return Cost(
+            nbytes=sum(part.nbytes for part in expected),
+            views=max(part.views for part in expected),
+            tiles=sum(part.tiles for part in expected),
+            channels=sum(backbone.channels for backbone in self.backbones),
+            seconds=sum(seconds) if len(seconds) == len(pairs) else None,
+            device=str(self.backbones[0].device),
+        )
 
     def _restart(self) -> None:
         self._slot.cancel()
@@ -190,44 +212,81 @@ class Features:
             self._current = self.loading = self.extracting = None
             self._slot.cancel()
         elif todo[0][0] != self._current:
-            plane, source = todo[0]
-            self._current = plane
-            self.loading = Progress(0, 0, "bytes") if self.extractor is None else None
-            work = partial(_compute, self.recipe, self.device, self.extractor, source, plane)
-            self._slot.submit(Job(work, self._on_step, self._on_error), interrupt=True)
+            self._start(*todo[0])
         self.changed.emit()
+
+    def _start(self, plane: Plane, source: LayerStack) -> None:
+        """Load what is still to be loaded, or go on with the plane."""
+        extractor = self.extractor
+        self._current = plane
+        self.loading = Progress(0, 0, "bytes") if extractor is None else None
+        work: Callable[[], Iterable[FeatureStep]]
+        if extractor is None:
+            missing = [recipe for recipe in self.recipes if _weights(recipe) not in self._loaded]
+            work = partial(load_extractor, missing, self.device)
+        else:
+            work = partial(extracting, extractor, self._extractions(plane, source))
+        self._slot.submit(Job(work, self._on_step, self._on_error), interrupt=True)
+
+    def _extractions(self, plane: Plane, source: LayerStack) -> list[Extraction]:
+        """Those of a plane that are to be begun or gone on with, the quick ones first."""
+        recipes = [recipe for recipe in self.recipes if not self._kept.is_complete(recipe, plane)]
+        for recipe in recipes:
+            known = self._left.pop((recipe, plane), None) or Extraction(recipe, source, plane)
+            self._left[recipe, plane] = known
+        for key in list(self._left)[:-MAX_LEFT]:
+            del self._left[key]
+        recipes.sort(key=lambda recipe: not _is_embedded(recipe))
+        return [self._left[recipe, plane] for recipe in recipes]
 
     def _on_step(self, step: FeatureStep) -> None:
         match step:
             case Loading(progress):
                 self.loading = progress
             case Loaded(extractor):
-                self.extractor = extractor
-                self.loading = None
+                self._on_loaded(extractor)
             case Extracted():
                 self._on_extracted(step)
         self.changed.emit()
 
+    def _on_loaded(self, extractor: Extractor) -> None:
+        missing = [recipe for recipe in self.recipes if _weights(recipe) not in self._loaded]
+        for recipe, backbone in zip(missing, extractor.backbones, strict=True):
+            self._fingerprints[_weights(recipe)] = backbone.fingerprint
+            self._loaded[_weights(replace(recipe, fingerprint=backbone.fingerprint))] = backbone
+        self.recipes = self._completed(self.recipes)
+        self.loading = self._current = None
+        self._continue()
+
     def _on_extracted(self, extracted: Extracted) -> None:
-        step, plane = extracted.step, extracted.plane
-        complete = step.done == step.total
-        self.extracting = None if complete else Progress(step.done, step.total, "tiles")
+        step, extraction = extracted.step, extracted.extraction
+        recipe, plane = extraction.recipe, extraction.plane
+        part_complete = step.done == step.total
+        self.extracting = None if part_complete else Progress(step.done, step.total, "tiles")
         if step.field is None:
             return
-        self._keep(plane, KeptField(step.field, complete))
+        wanted = {plane for plane, _ in self._wanted}
+        self._kept.keep(recipe, plane, KeptField(step.field, part_complete))
+        self._kept.make_room(self.max_kept_bytes, self.recipes, wanted)
+        if part_complete:
+            self._measure(recipe, step.field.shape, extracted.seconds)
+            self._left.pop((recipe, plane), None)
+        complete = self.is_complete(plane)
         if complete:
-            self._measure(step.field.shape, extracted.seconds)
             self._current = None
-        self.ready.emit(plane)
+        if self.field(plane) is not None:
+            self.ready.emit(plane)
         if complete:
             self._continue()
 
-    def _measure(self, shape: tuple[int, int], seconds: float) -> None:
-        expected = self.estimate(shape)
-        if expected is not None:
-            self._seconds_per_pixel = seconds / (expected[0].tiles * expected[0].pixels_per_tile)
+    def _measure(self, recipe: FeatureRecipe, shape: tuple[int, int], seconds: float) -> None:
+        backbone = self._loaded.get(_weights(recipe))
+        if backbone is not None:
+            expected = estimate(shape, backbone, recipe.sampling)
+            self._seconds_per_pixel[recipe] = seconds / (expected.tiles * expected.pixels_per_tile)
 
     def _on_error(self, error: Exception) -> None:
+        self._left = {key: extraction for key, extraction in self._left.items() if key[1] != self._current}
         self._end(error_sentence(error) or f"Features failed: {error}")
         self.failed.emit(error)
 
@@ -237,43 +296,20 @@ class Features:
         self.problem = problem
         self.changed.emit()
 
-    def _keep(self, plane: Plane, kept: KeptField) -> None:
-        self._kept[self.recipe, plane] = kept
-        self._kept.move_to_end((self.recipe, plane))
-        wanted = {plane for plane, _ in self._wanted}
-        total = sum(kept.field.nbytes for kept in self._kept.values())
-        for key in list(self._kept):
-            if total <= self.max_kept_bytes:
-                return
-            if key[0] != self.recipe or key[1] not in wanted:
-                total -= self._kept.pop(key).field.nbytes
-
-
-def load_extractor(recipe: FeatureRecipe, device: str = "auto") -> Generator[Loading | Loaded, None, None]:
-    """Load a backbone, downloaded where that is still to do; what is loaded comes last."""
-
-    def load(report: Report) -> Extractor:
-        return Extractor.load(
-            recipe, device=device, download=lambda done, total: report(Progress(done, total, "bytes"))
+    def _completed(self, recipes: Iterable[FeatureRecipe]) -> tuple[FeatureRecipe, ...]:
+        """Recipes as features are kept by: without image settings, with the fingerprint where it is known."""
+        plain = [replace(recipe, image=ImageSettings()) for recipe in recipes]
+        return tuple(
+            recipe if recipe.fingerprint else replace(recipe, fingerprint=self._fingerprints.get(_weights(recipe), ""))
+            for recipe in plain
         )
 
-    for message in reports(load):
-        match message:
-            case Reported(progress):
-                yield Loading(progress)
-            case Returned(extractor):
-                yield Loaded(extractor)
+
+def _weights(recipe: FeatureRecipe) -> FeatureRecipe:
+    """What of a recipe decides which network it is."""
+    return FeatureRecipe(recipe.backbone, options=recipe.options, fingerprint=recipe.fingerprint)
 
 
-def _compute(
-    recipe: FeatureRecipe, device: str, extractor: Extractor | None, source: LayerStack, plane: Plane
-) -> Generator[FeatureStep, None, None]:
-    """Load the backbone where that is still to do, then compute the field of a plane."""
-    if extractor is None:
-        for step in load_extractor(recipe, device):
-            yield step
-            extractor = step.extractor if isinstance(step, Loaded) else extractor
-    assert extractor is not None
-    start = time.perf_counter()
-    for extracted in extractor.seen_with(source.settings).steps(source, plane.index):
-        yield Extracted(plane, extracted, time.perf_counter() - start)
+def _is_embedded(recipe: FeatureRecipe) -> bool:
+    weight = find_weight(recipe.backbone)
+    return weight is not None and isinstance(weight.origin, Embedded)

@@ -82,7 +82,7 @@ class AdaptSection(Section):
 
     def show_starts(self) -> None:
         """Offer the transformers, the one that describes the pixels now chosen already."""
-        start, why = first_start(self._controller.features.recipe.backbone, self.start.currentData())
+        start, why = first_start(self._controller.features.recipes[0].backbone, self.start.currentData())
         self.start.clear()
         for choice in start_choices():
             self.start.addItem(choice.title, choice.backbone)

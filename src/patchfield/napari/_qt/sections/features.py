@@ -47,7 +47,7 @@ class FeaturesSection(Section):
 
     def show_recipe(self) -> None:
         """Show what features are made with now, wherever that was decided."""
-        recipe = self._workspace.features.recipe
+        recipe = self._workspace.features.recipes[0]
         index = self._index_of(recipe.backbone)
         if index < 0:
             choice = BackboneChoice.from_file(recipe.backbone)
@@ -75,16 +75,14 @@ class FeaturesSection(Section):
 
     def show_cost(self) -> None:
         """Memory and time of a plane's features, the time once it was measured."""
-        current, backbone = self._workspace.current, self._workspace.features.backbone
-        cost = None if current is None else self._workspace.features.estimate(current.source.shape)
+        current = self._workspace.current
+        cost = None if current is None else self._workspace.features.cost(current.source.shape)
         self.cost.setVisible(cost is not None)
-        if cost is None or backbone is None:
+        if cost is None:
             return
-        expected, seconds = cost
-        time = [] if seconds is None else [f"≈ {seconds:.0f} s" if seconds >= 1 else "< 1 s"]
-        views = f"{expected.views} view{'s' if expected.views > 1 else ''}"
-        device = str(backbone.device).upper()
-        self.cost.setText(" · ".join([*time, f"{expected.nbytes / 1e6:.0f} MB", views, device]))
+        time = [] if cost.seconds is None else [f"≈ {cost.seconds:.0f} s" if cost.seconds >= 1 else "< 1 s"]
+        views = f"{cost.views} view{'s' if cost.views > 1 else ''}"
+        self.cost.setText(" · ".join([*time, f"{cost.nbytes / 1e6:.0f} MB", views, cost.device.upper()]))
 
     def _lay_out(self) -> None:
         self.rows.addWidget(self.backbones)
@@ -118,12 +116,14 @@ class FeaturesSection(Section):
             self._show_offer(download)
             return
         if backbone:
-            self._workspace.make_features(FeatureRecipe(backbone, self._workspace.features.recipe.sampling))
+            self._workspace.make_features(FeatureRecipe(backbone, self._workspace.features.recipes[0].sampling))
         self.show_recipe()
 
     def _take_offer(self) -> None:
         if self._offer is not None:
-            self._workspace.make_features(FeatureRecipe(self._offer.backbone, self._workspace.features.recipe.sampling))
+            self._workspace.make_features(
+                FeatureRecipe(self._offer.backbone, self._workspace.features.recipes[0].sampling)
+            )
         self.show_recipe()
 
     def _show_offer(self, offer: Offer | None) -> None:
@@ -137,7 +137,9 @@ class FeaturesSection(Section):
 
     def _choose_detail(self, index: int) -> None:
         sampling = self.detail.itemData(index)
-        self._workspace.make_features(replace(self._workspace.features.recipe, sampling=sampling))
+        self._workspace.make_features(
+            [replace(recipe, sampling=sampling) for recipe in self._workspace.features.recipes]
+        )
 
     def _ask_for_file(self) -> str:
         path, _ = QFileDialog.getOpenFileName(self, "Open a checkpoint", "", CHECKPOINTS)
