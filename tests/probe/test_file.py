@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from patchfield.errors import ProbeError
+from patchfield.objects import Cleaning, clean
 from patchfield.pipeline import Extractor, extract
 from patchfield.probe import ClassInfo, LinearProbe
 
@@ -43,6 +44,27 @@ def test_what_was_saved_is_what_is_loaded(path, field, labels):
     assert path.stat().st_size < 15_000
 
 
+def test_how_segmentations_are_finished_travels_with_the_probe(path, field, labels):
+    probe = LinearProbe.load(path)
+    raw, before = probe.segment(field), probe.fingerprint
+    probe.finishing = Cleaning(smoothing=1.5, fill_holes=(5,), min_size=30)
+    probe.save(path)
+    loaded = LinearProbe.load(path)
+    assert loaded.finishing == probe.finishing
+    assert loaded.fingerprint == probe.fingerprint != before
+    np.testing.assert_array_equal(loaded.segment(field), clean(raw, probe.finishing))
+    piece = (slice(8, 40), slice(20, 50))
+    np.testing.assert_array_equal(loaded.segment(field, piece), loaded.segment(field)[piece])
+    assert (loaded.segment(field) != raw).any()
+
+
+def test_a_probe_that_finishes_nothing_is_a_file_that_older_versions_read(path):
+    with safe_open(path, framework="np") as file:
+        header = json.loads(file.metadata()["patchfield.probe"])
+    assert header["version"] == 2
+    assert "finishing" not in header
+
+
 def test_a_loaded_probe_learns_on(path, field, labels):
     labels[40:44, 5:20] = 9
     assert list(LinearProbe.load(path).fit([(field, labels)]).values) == [2, 5, 9, 200]
@@ -68,6 +90,16 @@ def test_a_loaded_probe_makes_the_features_of_a_new_image(image, labels, tmp_pat
         (lambda path: save_file({"values": np.zeros(2)}, path), "saved as one"),
         (lambda path: rewritten(path, lambda header, _: header.update(version=99)), "update Patchfield"),
         (lambda path: rewritten(path, lambda header, _: header.pop("recipes")), "damaged"),
+        (lambda path: rewritten(path, lambda header, _: header.update(version=3)), "damaged"),
+        (
+            lambda path: rewritten(
+                path,
+                lambda header, _: header.update(
+                    version=3, finishing={"smoothing": -1, "fill_holes": [], "min_size": 0}
+                ),
+            ),
+            "damaged",
+        ),
         (lambda path: rewritten(path, lambda header, _: header.update(classes=[])), "damaged"),
         (lambda path: rewritten(path, lambda _, tensors: tensors.pop("bias")), "damaged"),
         (lambda path: rewritten(path, lambda _, tensors: tensors.pop("features")), "damaged"),

@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from patchfield.batch.failures import Failures
+from patchfield.batch.finishing import Finishing
 from patchfield.errors import ImageError
 from patchfield.field import ExtractionStep
 from patchfield.images import Micrograph, PlaneIndex, Stack, plane_indices, read_image
@@ -34,6 +35,8 @@ class Job:
         Whether probability maps are written beside segmentations.
     overwrite : bool
         Whether results are made again that are there already.
+    finishing : Finishing
+        What is done to segmentations, beside what the probe says.
     """
 
     images: tuple[Path, ...]
@@ -43,6 +46,7 @@ class Job:
     plane: PlaneIndex | None = None
     probabilities: bool = False
     overwrite: bool = False
+    finishing: Finishing = field(default_factory=Finishing)
 
     def open(self, path: Path) -> Micrograph:
         """Open an image file.

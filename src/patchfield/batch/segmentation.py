@@ -64,6 +64,7 @@ def segment_with_labels(
         if all(file in failures.sentences for file in files.values()):
             raise LabelError(next(iter(failures.sentences.values()))) from None
         raise
+    trained = job.finishing.applied(trained)
     if save_probe is not None:
         _save(trained, save_probe, job.overwrite)
     writer.segment_all(trained, extractor, watch, kept)
@@ -79,7 +80,7 @@ def segment_with_probe(job: Job, probe: LinearProbe, extractor: Extractor, watch
         When results would replace what they must not.
     """
     writer = _Writer.prepared(job, (*job.images, probe_file))
-    writer.segment_all(probe, extractor, watch, KeptFields(0))
+    writer.segment_all(job.finishing.applied(probe), extractor, watch, KeptFields(0))
     return writer.results
 
 

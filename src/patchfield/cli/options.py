@@ -10,6 +10,7 @@ import typer
 from patchfield.errors import BackboneError, PatchfieldError
 
 if TYPE_CHECKING:
+    from patchfield.batch.finishing import Finishing
     from patchfield.field import FeatureRecipe
     from patchfield.images import ImageSettings
 
@@ -72,6 +73,22 @@ PlaneText = Annotated[
         help="Only this plane of stacks, from 0; one number, or one for each axis (2,0). All planes if left out.",
     ),
 ]
+SmoothRadius = Annotated[
+    float | None,
+    typer.Option("--smooth", min=0, metavar="RADIUS", help="Give every pixel the most frequent class so near; 0: off."),
+]
+SmallestPiece = Annotated[
+    int | None,
+    typer.Option(
+        "--min-size", min=0, metavar="PIXELS", help="Smaller pieces of a class go to the class around them; 0: off."
+    ),
+]
+FilledClasses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fill-holes", metavar="NAME|VALUE", help="This class takes over what it encloses; repeat it for several."
+    ),
+]
 FileFormat = Annotated[Literal["tiff", "png"], typer.Option("--format", help="Format of the results.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Overwrite = Annotated[
@@ -112,6 +129,16 @@ def image_settings(contrast: str | None, channels: str | None, axes: str | None)
         ImageSettings(channels=chosen)  # type: ignore[arg-type]
     with value_of("--axes"):
         return ImageSettings(contrast=limits, channels=chosen, axes=axes)  # type: ignore[arg-type]
+
+
+def finishing(smooth: float | None, min_size: int | None, fill_holes: list[str] | None) -> "Finishing":
+    """What is to be done to segmentations; classes are looked up once it is known which there are."""
+    from patchfield.batch.finishing import Finishing
+    from patchfield.objects import Cleaning
+
+    with value_of("--smooth"):
+        Cleaning(smooth or 0)
+    return Finishing(smooth, None if fill_holes is None else tuple(fill_holes), min_size)
 
 
 def feature_recipes(

@@ -54,6 +54,7 @@ def facts(loaded: "LinearProbe", file: Path, agreement: "Agreement | None") -> d
         "trained on": f"{counted(training.images, 'image')}, {strokes} strokes, {pixels} pixels",
         "keeps": f"{kept} samples of {counted(len(loaded.kept.sources), 'image')}, which new strokes go on from",
         "pixel size": "unknown" if size is None else length_range(size),
+        "finishing": finishing_text(loaded),
         "agreement": f"unknown: {lacking}" if agreement is None else f"{100 * agreement.mean:.1f} % (mean of classes)",
     }
 
@@ -67,6 +68,18 @@ def counted(number: int, thing: str) -> str:
     ('1 image', '3 images')
     """
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def finishing_text(loaded: "LinearProbe") -> str:
+    """What a probe does to its segmentations."""
+    finishing = loaded.finishing
+    holes = " and ".join(loaded.classes[v].name if v in loaded.classes else str(v) for v in finishing.fill_holes)
+    steps = (
+        (finishing.smoothing, f"smoothed within {finishing.smoothing:g} pixels"),
+        (finishing.fill_holes, f"holes filled by {holes}"),
+        (finishing.min_size, f"no pieces of fewer than {finishing.min_size} pixels"),
+    )
+    return ", ".join(text for asked, text in steps if asked) or "nothing: segmentations are as predicted"
 
 
 def class_rows(loaded: "LinearProbe", agreement: "Agreement | None") -> list[list[str]]:

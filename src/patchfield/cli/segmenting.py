@@ -13,6 +13,7 @@ from patchfield.cli.options import (
     ContrastText,
     Device,
     FileFormat,
+    FilledClasses,
     ImageArguments,
     NewProbeFile,
     OutputFolder,
@@ -20,8 +21,11 @@ from patchfield.cli.options import (
     PlaneText,
     ProbeFile,
     SamplingName,
+    SmallestPiece,
+    SmoothRadius,
     checked_device,
     feature_recipes,
+    finishing,
     image_settings,
     plane_index,
     suffix_of,
@@ -52,6 +56,9 @@ def segment(
     save_probe: NewProbeFile = None,
     file_format: FileFormat = "tiff",
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write the probability maps.")] = False,
+    smooth: SmoothRadius = None,
+    min_size: SmallestPiece = None,
+    fill_holes: FilledClasses = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
@@ -59,7 +66,8 @@ def segment(
     correct.
 
     Writes NAME_segmentation for every image and areas.csv with what each class covers. Results that are there already
-    are left as they are.
+    are left as they are. A probe says itself how segmentations are finished (smoothed, without small pieces or holes);
+    --smooth, --min-size and --fill-holes replace what it says, and are saved with it.
     """
     _check_source(labels, probe, save_probe, {"sampling": sampling, "contrast": contrast, "channels": channels})
     index = plane_index(plane)
@@ -73,6 +81,7 @@ def segment(
 
     settings = image_settings(contrast, channels, axes)
     checked_device(device)
+    finishing(smooth, min_size, fill_holes)
     with stoppable(output), Bars() as bars:
         trained = None if probe is None else LinearProbe.load(probe)
         recipes = feature_recipes(backbone, sampling, settings) if trained is None else trained.recipes
@@ -82,7 +91,16 @@ def segment(
         if save_probe is not None:
             check_probe_file(save_probe, inputs)
         extractor = Extractor.load(recipes, device, bars.download, (backbone or ()) if trained is not None else ())
-        job = Job(found.files, output, suffix_of(file_format), axes or extractor.axes, index, probabilities, overwrite)
+        job = Job(
+            found.files,
+            output,
+            suffix_of(file_format),
+            axes or extractor.axes,
+            index,
+            probabilities,
+            overwrite,
+            finishing(smooth, min_size, fill_holes),
+        )
         if trained is not None and probe is not None and not label_files:
             results = segment_with_probe(job, trained, extractor, bars, probe)
         else:

@@ -1,6 +1,7 @@
 """Probes on disk: one safetensors file, the numbers as tensors and all the rest as JSON in its header.
 
-Version 1 had no samples; such files are read, and a probe from one keeps none. Features of samples are float16: at most
+Version 1 had no samples; such files are read, and a probe from one keeps none. Version 2 does not finish segmentations,
+and is still written of probes that do not. Features of samples are float16: at most
 500 of each class and 8 MiB in all (:mod:`patchfield.probe.kept`), with 24 bytes for each that say where it was painted.
 
 Nothing in such a file is ever executed, and nothing in it is believed before it is checked: probes are handed on.
@@ -19,8 +20,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from patchfield.atomic import atomic_path
-from patchfield.errors import ProbeError
+from patchfield.errors import LabelError, ProbeError
 from patchfield.field import FeatureRecipe
+from patchfield.objects.cleaning import Cleaning
 from patchfield.probe.classes import ClassInfo
 from patchfield.probe.kept import MAX_PER_CLASS, KeptSamples
 from patchfield.probe.labels import MAX_LABEL
@@ -32,16 +34,23 @@ SUFFIX = ".probe"
 MAX_BYTES = 2**30
 """A probe of 255 classes on 100,000 channels has a tenth of this."""
 
-_KEY, _VERSION = "patchfield.probe", 2
-_WITHOUT_SAMPLES = 1
+_KEY, _VERSION = "patchfield.probe", 3
+_WITHOUT_SAMPLES, _WITHOUT_FINISHING = 1, 2
 _MAX_RECIPES = 64
 _MAX_SAMPLES_PER_CLASS = 10**7
 _MAX_KEPT = MAX_CLASSES * MAX_PER_CLASS
 _MAX_TEXT = 200
 _COLUMNS = 6
+_UNFINISHED = Cleaning()
 
 
-def write_probe(path: str | Path, trained: Trained, settings: Mapping[str, Any], kept: KeptSamples) -> None:
+def write_probe(
+    path: str | Path,
+    trained: Trained,
+    settings: Mapping[str, Any],
+    kept: KeptSamples,
+    finishing: Cleaning = _UNFINISHED,
+) -> None:
     """Write what a probe knows to `path`, whole or not at all.
 
     Parameters
@@ -52,6 +61,8 @@ def write_probe(path: str | Path, trained: Trained, settings: Mapping[str, Any],
         JSON-able arguments that make an equal, untrained probe.
     kept : KeptSamples
         What it is to go on learning from.
+    finishing : Cleaning
+        What it does to its segmentations.
 
     Raises
     ------
@@ -59,13 +70,15 @@ def write_probe(path: str | Path, trained: Trained, settings: Mapping[str, Any],
         When it cannot be written, for example because the disk is full.
     """
     header = {
-        "version": _VERSION,
+        "version": _WITHOUT_FINISHING if finishing == _UNFINISHED else _VERSION,
         "settings": dict(settings),
         "classes": {str(value): asdict(info) for value, info in trained.classes.items()},
         "recipes": [recipe.to_json() for recipe in trained.recipes],
         "training": asdict(trained.facts),
         "images": [source.to_json() for source in kept.sources],
     }
+    if finishing != _UNFINISHED:
+        header["finishing"] = asdict(finishing)
     tensors: dict[str, np.ndarray] = {
         "values": trained.values,
         "weights": trained.scores.weights,
@@ -92,7 +105,7 @@ def is_probe(path: str | Path) -> bool:
         return False
 
 
-def read_probe(path: str | Path) -> tuple[Trained, dict[str, Any], KeptSamples]:
+def read_probe(path: str | Path) -> tuple[Trained, dict[str, Any], KeptSamples, Cleaning]:
     """What :func:`write_probe` wrote.
 
     Raises
@@ -120,8 +133,9 @@ def read_probe(path: str | Path) -> tuple[Trained, dict[str, Any], KeptSamples]:
         if version <= _VERSION:
             trained = _trained(header, tensors)
             kept = KeptSamples() if version == _WITHOUT_SAMPLES else _kept(header["images"], tensors, trained)
-            return trained, _settings(header["settings"]), kept
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            finishing = _UNFINISHED if version <= _WITHOUT_FINISHING else _finishing(header["finishing"])
+            return trained, _settings(header["settings"]), kept, finishing
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, LabelError) as error:
         missing = isinstance(error, KeyError)
         reason = f"{error.args[0]!r} is missing" if missing else " ".join(str(error).split()).rstrip(".")
         raise ProbeError(f"The probe '{path}' is damaged ({reason}): choose another, or train again.") from error
@@ -206,6 +220,14 @@ def _settings(settings: Any) -> dict[str, Any]:
     _require(_is_whole(samples) and 1 <= samples <= _MAX_SAMPLES_PER_CLASS, f"{samples!r} samples per class")
     _require(_is_whole(seed) and 0 <= seed < 2**63, f"the seed {seed!r}")
     return dict(settings)
+
+
+def _finishing(entry: Any) -> Cleaning:
+    _require(isinstance(entry, dict) and set(entry) == {"smoothing", "fill_holes", "min_size"}, "its finishing")
+    smoothing, holes, size = entry["smoothing"], entry["fill_holes"], entry["min_size"]
+    _require(_is_number(smoothing) and _is_whole(size), "its finishing")
+    _require(isinstance(holes, list) and len(holes) <= MAX_CLASSES and all(map(_is_whole, holes)), "its finishing")
+    return Cleaning(smoothing, tuple(holes), size)
 
 
 def _is_number(value: Any) -> bool:

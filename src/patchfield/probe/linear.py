@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from patchfield.errors import ProbeError
 from patchfield.field import FeatureField, FeatureRecipe, Region
 from patchfield.images import Calibration
+from patchfield.objects.cleaning import Cleaning, clean
 from patchfield.probe.classes import ClassInfo, complete_classes
 from patchfield.probe.feature_cache import FeatureCache
 from patchfield.probe.file import read_probe, write_probe
@@ -45,6 +46,8 @@ class LinearProbe:
         Pixels of a class beyond which only some are used, spread over images and strokes.
     seed : int
         Which pixels those are.
+    finishing : Cleaning, optional
+        What is done to every segmentation that it makes; nothing by default. It may be set at any time.
 
     Attributes
     ----------
@@ -77,13 +80,18 @@ class LinearProbe:
     """
 
     def __init__(
-        self, l2: float = DEFAULT_L2, samples_per_class: int = DEFAULT_SAMPLES_PER_CLASS, seed: int = 0
+        self,
+        l2: float = DEFAULT_L2,
+        samples_per_class: int = DEFAULT_SAMPLES_PER_CLASS,
+        seed: int = 0,
+        finishing: Cleaning | None = None,
     ) -> None:
         if not l2 > 0 or samples_per_class < 1:
             raise ProbeError(
                 f"A probe needs a positive penalty and at least one sample per class, not {l2} and {samples_per_class}."
             )
         self.l2, self.samples_per_class, self.seed = l2, samples_per_class, seed
+        self.finishing = finishing or Cleaning()
         self.cache = FeatureCache()
         self.kept = KeptSamples()
         self._latest: Material | None = None
@@ -247,7 +255,7 @@ class LinearProbe:
         return mismatch(calibration, self._knowledge().facts.pixel_size)
 
     def segment(self, field: FeatureField, region: Region | None = None) -> NDArray[np.unsignedinteger]:
-        """The most probable class at every pixel; 0 where the image has no value.
+        """The most probable class at every pixel, finished as `finishing` says; 0 where the image has no value.
 
         Parameters
         ----------
@@ -263,6 +271,19 @@ class LinearProbe:
         ------
         ProbeError
             When the probe is not fitted, or was trained on features of another backbone.
+        """
+        if self.finishing == Cleaning():
+            return self.most_probable(field, region)
+        # What becomes of a pixel depends on pixels far away.
+        return clean(self.most_probable(field), self.finishing)[region or ...]
+
+    def most_probable(self, field: FeatureField, region: Region | None = None) -> NDArray[np.unsignedinteger]:
+        """As :meth:`segment`, before it is finished.
+
+        Raises
+        ------
+        ProbeError
+            As :meth:`segment`.
         """
         known = self._knowledge_for(field)
         smallest = known.values.astype(np.min_scalar_type(known.values.max()))
@@ -318,7 +339,7 @@ class LinearProbe:
             When the probe is not fitted.
         """
         settings = {"l2": self.l2, "samples_per_class": self.samples_per_class, "seed": self.seed}
-        write_probe(path, self._knowledge(), settings, self.samples)
+        write_probe(path, self._knowledge(), settings, self.samples, self.finishing)
 
     @staticmethod
     def load(path: str | Path) -> "LinearProbe":
@@ -329,8 +350,8 @@ class LinearProbe:
         ProbeError
             When the file is missing, damaged, no probe, or of a newer version.
         """
-        trained, settings, kept = read_probe(path)
-        probe = LinearProbe(**settings)
+        trained, settings, kept, finishing = read_probe(path)
+        probe = LinearProbe(**settings, finishing=finishing)
         probe._trained, probe.kept = trained, kept
         return probe
 
@@ -342,7 +363,10 @@ class LinearProbe:
     def _digest(self) -> "hashlib._Hash":
         known = self._knowledge()
         numbers = (known.values, known.scores.weights, known.scores.bias)
-        return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in numbers))
+        digest = hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in numbers))
+        if self.finishing != Cleaning():
+            digest.update(repr(self.finishing).encode())
+        return digest
 
     def _relabelled(self, changes: Mapping[int, int]) -> "LinearProbe":
         for value in changes:

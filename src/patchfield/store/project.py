@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from patchfield.errors import ProjectError
 from patchfield.field import ExtractionStep
 from patchfield.images import ImageSettings, Micrograph, PlaneIndex, Stack, read_image
+from patchfield.objects import Cleaning
 from patchfield.probe import LinearProbe
 from patchfield.store import training
 from patchfield.store.description import Description, ProjectView
@@ -219,7 +220,8 @@ class Project(Document):
         self._check_writable()
         planes = training.labelled_planes(self)
         extractor = self._extractors.load(self.recipes, device, download)
-        self.probe = probe = training.train(planes, extractor, self.classes, progress)
+        finishing = Cleaning() if self.probe is None else self.probe.finishing
+        self.probe = probe = training.train(planes, extractor, self.classes, progress, finishing)
         return probe
 
     def segment(

@@ -12,6 +12,7 @@ from patchfield.errors import ProjectError
 from patchfield.field import ExtractionStep, FeatureRecipe
 from patchfield.images import ImageSettings, PlaneIndex, Stack, plane_indices, read_image
 from patchfield.images.stack import checked_index
+from patchfield.objects import Cleaning
 from patchfield.pipeline import Extractor
 from patchfield.probe import LinearProbe
 from patchfield.probe.planes import LabelledPlane, PlaneTask, segment_planes, train_probe
@@ -77,6 +78,7 @@ def train(
     extractor: Extractor,
     classes: Mapping[int, ProjectClass],
     progress: Callable[[ProjectImage, ExtractionStep], None] | None,
+    finishing: Cleaning,
 ) -> LinearProbe:
     """A probe of labelled planes; its recipes see images as the first of these is seen.
 
@@ -92,7 +94,8 @@ def train(
 
     first = next(iter(planes), None)
     seen = extractor if first is None else extractor.seen_with(first.settings)
-    return train_probe(list(planes), seen, {value: known.info for value, known in classes.items()}, report)
+    named = {value: known.info for value, known in classes.items()}
+    return train_probe(list(planes), seen, named, report, probe=LinearProbe(finishing=finishing))
 
 
 def opened(

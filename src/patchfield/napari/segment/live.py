@@ -1,5 +1,6 @@
 """The live probe: learns from every stroke, latest wins, and says when its answer is out of date."""
 
+import copy
 from functools import partial
 from typing import Protocol
 
@@ -21,7 +22,9 @@ from patchfield.napari.segment.updates import (
     update,
 )
 from patchfield.napari.session.classes import ClassTable
+from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.view import ViewState
+from patchfield.objects import Cleaning
 from patchfield.probe import Agreement, LinearProbe
 
 VALIDATION_DELAY = 0.7
@@ -57,6 +60,8 @@ class Live:
         What segments now.
     loaded : LinearProbe or None
         A probe from a file, which serves while the strokes do not suffice for another.
+    finishing : Cleaning
+        What is done to every segmentation.
     following : bool
         Whether every stroke is learned from at once.
     stale : bool
@@ -65,6 +70,8 @@ class Live:
         How long the last update took.
     agreement : Agreement or None
         How well strokes that were held out are predicted.
+    judged : tuple of Plane
+        The planes whose strokes the agreement counts as its pairs.
     """
 
     changed = Signal()
@@ -79,10 +86,12 @@ class Live:
     def __init__(self, runner: Runner, material: Material, classes: ClassTable, view: ViewState) -> None:
         self.probe: LinearProbe | None = None
         self.loaded: LinearProbe | None = None
+        self.finishing = Cleaning()
         self.following = True
         self.stale = False
         self.seconds: float | None = None
         self.agreement: Agreement | None = None
+        self.judged: tuple[Plane, ...] = ()
         self._material = material
         self._classes = classes
         self._view = view
@@ -114,6 +123,17 @@ class Live:
         """Use a probe that was loaded, until strokes of two classes make another."""
         self._updates.cancel()
         self.loaded = self.probe = probe
+        if probe is not None:
+            self.finishing = probe.finishing
+
+    def finish(self, finishing: Cleaning) -> None:
+        """Do something else to segmentations from now on; they are made anew."""
+        if finishing != self.finishing:
+            self.finishing = finishing
+            learned = self.probe is not self.loaded
+            self.loaded = self._finished(self.loaded)
+            self.probe = self._finished(self.probe) if learned else self.loaded
+            self.predict()
 
     def restart(self) -> None:
         """Features are made in another way: forget what was learned from the old ones, learn the strokes anew."""
@@ -127,6 +147,14 @@ class Live:
         self._updates.cancel()
         self._agreements.cancel()
 
+    def _finished(self, probe: LinearProbe | None) -> LinearProbe | None:
+        """The probe, finishing as is chosen now: another one, for the old one made what is on view."""
+        if probe is None or probe.finishing == self.finishing:
+            return probe
+        finished = copy.copy(probe)
+        finished.finishing = self.finishing
+        return finished
+
     def _submit(self, *, fit: bool, interrupt: bool = False) -> None:
         labelled = self._material.labelled()
         request = UpdateRequest(
@@ -135,6 +163,7 @@ class Live:
             probe=self.probe,
             fallback=self.loaded,
             fit=fit,
+            finishing=self.finishing,
             target=self._material.target(),
             show=self._view.show,
             shown_class=self._view.shown_class,
@@ -148,7 +177,7 @@ class Live:
             case Counted(pixels):
                 self._classes.count(pixels)
             case Learned(probe):
-                self.probe = probe
+                self.probe = self._finished(probe)
                 self.stale = strokes != self._strokes
             case Unlearned():
                 self.probe = self.loaded
@@ -168,11 +197,12 @@ class Live:
         if self.probe is None or self.probe is self.loaded or self.stale:
             return
         work = partial(agreement_of_strokes, training_pairs(labelled), self.probe)
-        job = Job(work, self._on_agreement, self._on_error, delay=VALIDATION_DELAY)
+        judged = tuple(entry.plane for entry in labelled if entry.field is not None)
+        job = Job(work, partial(self._on_agreement, judged), self._on_error, delay=VALIDATION_DELAY)
         self._agreements.submit(job, interrupt=True)
 
-    def _on_agreement(self, agreement: Agreement | None) -> None:
-        self.agreement = agreement
+    def _on_agreement(self, judged: tuple[Plane, ...], agreement: Agreement | None) -> None:
+        self.agreement, self.judged = agreement, judged
         self.changed.emit()
 
     def _on_error(self, error: Exception) -> None:

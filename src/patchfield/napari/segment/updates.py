@@ -11,6 +11,7 @@ from patchfield.field import FeatureField, Region
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.results import Made
 from patchfield.napari.session.view import Show
+from patchfield.objects import Cleaning, clean
 from patchfield.probe import Agreement, ClassInfo, LinearProbe, stroke_agreement
 
 BLOCK = 2048
@@ -61,6 +62,8 @@ class UpdateRequest:
         What to segment with when the strokes do not suffice.
     fit : bool
         Whether to learn from the strokes, or only to segment with `probe`.
+    finishing : Cleaning
+        What a new probe does to its segmentations.
     target : Target or None
         Nothing to segment while its field is not there.
     show : Show
@@ -73,6 +76,7 @@ class UpdateRequest:
     probe: LinearProbe | None
     fallback: LinearProbe | None
     fit: bool
+    finishing: Cleaning
     target: Target | None
     show: Show
     shown_class: int
@@ -139,7 +143,7 @@ def update(request: UpdateRequest) -> Generator[UpdateStep, None, None]:
             yield Unlearned()
             probe = request.fallback
         else:
-            probe = copy.copy(probe) if probe is not None else LinearProbe()
+            probe = copy.copy(probe) if probe is not None else LinearProbe(finishing=request.finishing)
             probe.fit(training_pairs(request.labelled), classes=request.classes)
             yield Learned(probe)
     if probe is None or request.target is None:
@@ -150,14 +154,26 @@ def update(request: UpdateRequest) -> Generator[UpdateStep, None, None]:
 
 def draw(probe: LinearProbe, target: Target, show: Show, shown_class: int) -> Iterator[Drawn]:
     """The segmentation of a plane and the map that is shown beside it, piece by piece."""
-    pieces, by = regions(target.field.shape, target.view), probe.identity
+    field, finishes, by = target.field, probe.finishing != Cleaning(), probe.identity
+    pieces = regions(field.shape, target.view)
+    segmentation: np.ndarray = np.zeros(field.shape, np.uint8)
     for number, region in enumerate(pieces, start=1):
-        made = Made(by, whole=target.complete and number == len(pieces))
-        yield Drawn(target.plane, Show.SEGMENTATION, region, probe.segment(target.field, region), made)
+        made = Made(by, whole=target.complete and number == len(pieces) and not finishes)
+        values = probe.most_probable(field, region)
+        if finishes:
+            segmentation = segmentation.astype(values.dtype, copy=False)
+            segmentation[region] = values
+        if not finishes or len(pieces) > 1:
+            yield Drawn(target.plane, Show.SEGMENTATION, region, values, made)
         if show is Show.UNCERTAINTY:
-            yield Drawn(target.plane, show, region, probe.uncertainty(target.field, region), made)
+            yield Drawn(target.plane, show, region, probe.uncertainty(field, region), made)
         elif show is Show.PROBABILITY:
-            yield Drawn(target.plane, show, region, _probability(probe, target.field, region, shown_class), made)
+            yield Drawn(target.plane, show, region, _probability(probe, field, region, shown_class), made)
+    if finishes:
+        # What becomes of a pixel depends on pixels far away: all pieces have to be there.
+        everything = (slice(0, field.shape[0]), slice(0, field.shape[1]))
+        finished = clean(segmentation, probe.finishing)
+        yield Drawn(target.plane, Show.SEGMENTATION, everything, finished, Made(by, whole=target.complete))
 
 
 def agreement_of_strokes(
