@@ -41,16 +41,26 @@ def test_areas_are_in_the_unit_of_the_image(controller, two_phases, paint_both):
     assert found.area(1) == found.pixels[1] * 0.125
 
 
-def test_a_stack_is_of_the_plane_on_view(controller, two_phases, paint_both):
+def test_a_stack_is_of_the_plane_on_view_until_all_planes_are_segmented_by_one_probe(
+    controller, two_phases, paint_both, stroke
+):
     dark = np.zeros_like(two_phases()) + 60
     viewer = controller.viewer
-    viewer.add_image(np.stack([two_phases(), dark]), axis_labels=("z", "y", "x"))
+    viewer.add_image(np.stack([two_phases(), dark, dark]), axis_labels=("z", "y", "x"))
     viewer.dims.set_point(0, 0)
     paint_both(controller)
     source = controller.current.source
     assert 0.3 < controller.results.fractions(source).share(2) < 0.7
     viewer.dims.set_point(0, 1)
-    assert controller.results.fractions(source).share(2) < 0.1
+    on_view = controller.results.fractions(source)
+    assert on_view.share(2) < 0.1
+    assert "the plane on view" in on_view.sentence(1)
+    controller.applying.to_all_planes()
+    everything = controller.results.fractions(source)
+    assert everything.share(2) == (controller.current.result(Role.SEGMENTATION).data == 2).mean()
+    assert "all 3 planes" in everything.sentence(1)
+    stroke(controller, 2, 10, 10)
+    assert not controller.results.fractions(source).whole, "the other planes are of another probe"
 
 
 def test_what_is_drawn_while_it_is_counted_is_counted_again(viewer, stepped, two_phases, paint_both, stroke):
