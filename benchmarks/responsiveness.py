@@ -23,8 +23,8 @@ from rich.table import Table
 from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.field import FeatureRecipe
 from patchfield.napari.app import open_window
-from patchfield.napari.layers import Role
 from patchfield.napari.session.status import State
+from patchfield.napari.session.view import Show
 
 PATIENCE = 300
 
@@ -100,10 +100,10 @@ def measure(megapixels: float) -> tuple[dict[str, np.ndarray], list[float]]:
             latencies.append(time.perf_counter() - released)
             run_until(lambda: False, 0.3)
         gaps["painting, segmentation live"] = ticks.take()
-        for role in (Role.PCA, Role.CLUSTERS):
-            panel.controller.explorer.begin(role)
+        for show in (Show.PCA, Show.CLUSTERS):
+            panel.controller.show(show)
             run_until(lambda: not panel.controller.explorer.busy)
-            gaps[f"computing {role.value}"] = ticks.take()
+            gaps[f"computing {show.value}"] = ticks.take()
     viewer.close()
     return gaps, latencies
 

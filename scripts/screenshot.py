@@ -13,7 +13,6 @@ from qtpy.QtWidgets import QApplication
 
 from patchfield.napari._qt.panel import PatchfieldPanel
 from patchfield.napari.app import open_window
-from patchfield.napari.layers import Role
 from patchfield.napari.session.status import State
 from patchfield.napari.session.view import Show
 from patchfield.samples import load_sample
@@ -73,8 +72,7 @@ def main() -> None:
     panel.controller.show(Show.UNCERTAINTY)
     wait_until(lambda: is_settled(panel))
     take("uncertainty")
-    panel.explore.expand(animate=False)
-    panel.controller.explorer.begin(Role.PCA)
+    panel.controller.show(Show.PCA)
     wait_until(lambda: not panel.controller.explorer.busy)
     take("pca")
     viewer.close()

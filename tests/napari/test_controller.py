@@ -364,7 +364,7 @@ def test_pixels_without_a_value_are_unlabelled(controller, viewer, two_phases, p
 
 def test_closing_twice_ends_everything_once(painted, viewer):
     before = list(viewer.mouse_drag_callbacks)
-    painted.explorer.begin(Role.SIMILARITY)
+    painted.show(Show.SIMILARITY)
     painted.close()
     painted.close()
     assert not viewer.keymap

@@ -62,15 +62,15 @@ def test_every_control_says_what_it_is_for(window):
 
 def test_the_wheel_turns_nothing_that_has_not_the_focus(window):
     _, panel = window
-    panel.explore.expand(animate=False)
+    panel.view.expand(animate=False)
     panel.adapt.expand(animate=False)
     combo, before = panel.images.contrast, panel.images.contrast.currentIndex()
     for control in (
         combo,
         panel.features.backbones,
         panel.features.detail,
-        panel.segment.opacity,
-        panel.explore.clusters,
+        panel.view.opacity,
+        panel.view.clusters,
     ):
         value = control.currentIndex() if isinstance(control, QComboBox) else control.value()
         scroll(control)
@@ -165,7 +165,7 @@ def test_choosing_a_backbone_downloads_nothing(window, monkeypatch):
 def test_long_texts_do_not_make_the_panel_wider_than_it_is(window):
     _, panel = window
     width = panel.minimumSizeHint().width()
-    for section in panel.findChildren(type(panel.explore).__mro__[1]):
+    for section in panel.findChildren(type(panel.view).__mro__[1]):
         section.expand(animate=False)
     QApplication.processEvents()
     assert panel.minimumSizeHint().width() <= width + 20

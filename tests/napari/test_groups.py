@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from patchfield.napari.controller import Controller
-from patchfield.napari.layers import Role, roles
+from patchfield.napari.layers import roles
 from patchfield.napari.session.view import Show
 
 
@@ -67,11 +67,13 @@ def test_results_on_other_images_wait_unseen(two_images, viewer, two_phases):
     assert seen(viewer) == {"iron", "iron labels", "iron segmentation"}
 
 
-def test_an_exploration_ends_with_its_image(two_images, viewer):
-    two_images.explorer.begin(Role.PCA)
+def test_an_exploration_goes_with_the_image_that_is_seen(two_images, viewer):
+    two_images.show(Show.PCA)
     two_images.select(viewer.layers["steel"])
-    two_images.select(viewer.layers["iron"])
-    assert seen(viewer) == {"iron", "iron labels", "iron segmentation"}
+    assert seen(viewer) == {"steel", "steel labels", "steel PCA"}
+    assert "iron PCA" not in viewer.layers
+    two_images.show(Show.SEGMENTATION)
+    assert seen(viewer) == {"steel", "steel labels", "steel segmentation"}
 
 
 def test_layers_of_others_stay_as_they_are(two_images, viewer):

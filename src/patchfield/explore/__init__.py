@@ -2,7 +2,8 @@
 
 from patchfield.explore.attention import attention_field
 from patchfield.explore.clusters import Clusters
+from patchfield.explore.foreground import Foreground
 from patchfield.explore.pca import PrincipalComponents
 from patchfield.explore.similarity import Similarity
 
-__all__ = ["Clusters", "PrincipalComponents", "Similarity", "attention_field"]
+__all__ = ["Clusters", "Foreground", "PrincipalComponents", "Similarity", "attention_field"]

@@ -15,6 +15,7 @@ from patchfield.napari.layers.annotated import AnnotatedImage
 from patchfield.napari.layers.annotations import Annotations
 from patchfield.napari.layers.groups import Groups
 from patchfield.napari.layers.results import Results
+from patchfield.napari.layers.shown import Shown
 from patchfield.napari.segment.features import Features
 from patchfield.napari.segment.live import Live
 from patchfield.napari.segment.updates import Drawn, Labelled, Target
@@ -57,6 +58,8 @@ class Workspace:
         Which result is on view.
     results : Results
         The layers that show predictions.
+    shown : Shown
+        The layer of the view that is chosen.
     status : Status
         Where things stand.
     """
@@ -87,6 +90,7 @@ class Workspace:
         self.features = Features(runner, recipes)
         self.live = Live(runner, self, self.classes, self.view)
         self.results = Results(viewer, self.classes, self.view, self.groups, self.annotations, runner)
+        self.shown = Shown(viewer, self.annotations, self.view)
         self.status: Status = status_for(Situation())
         self._plane: Plane | None = None
         self._connect()
@@ -164,7 +168,7 @@ class Workspace:
         self.live.learn()
 
     def show(self, what: Show, shown_class: int | None = None) -> None:
-        """Show the segmentation, the probability of a class, or the uncertainty."""
+        """Look at something else: a result, the bare image, or what the features show by themselves."""
         self.view.choose(what, shown_class)
 
     def adopt(self, probe: LinearProbe) -> None:
@@ -205,6 +209,7 @@ class Workspace:
         self.live.close()
         self.results.close()
         self.groups.close()
+        self.shown.close()
         self.annotations.close()
         self.viewer.dims.events.current_step.disconnect(self._on_dims)
 
@@ -262,7 +267,7 @@ class Workspace:
 
     def _on_selected(self) -> None:
         if self.current is not None:
-            self.current.start_painting(self.selected_class)
+            self.current.start_painting(self.selected_class, brush=not self.view.exploring)
         self._show_plane(always=True)
 
     def _on_class_selected(self, value: int) -> None:

@@ -16,13 +16,14 @@ from patchfield.images import ImageSettings
 from patchfield.napari._qt.cards import StatusCard
 from patchfield.napari._qt.notices import notify
 from patchfield.napari._qt.sections.classes import ClassesSection
-from patchfield.napari._qt.sections.explore import ExploreSection
 from patchfield.napari._qt.sections.features import FeaturesSection
 from patchfield.napari._qt.sections.files import FilesBar
 from patchfield.napari._qt.sections.images import Channels, ImagesSection
+from patchfield.napari._qt.sections.view import ViewSection
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import Role
+from patchfield.napari.session.view import Show
 
 pytestmark = pytest.mark.gui
 
@@ -111,27 +112,32 @@ def test_a_backbone_is_chosen_by_name_or_opened_from_a_file(small, tmp_path, mon
     assert small.features.recipes[0].sampling == "balanced"
 
 
-def test_explorations_are_shown_and_ended_by_their_buttons(small, qtbot):
-    section = ExploreSection(small.explorer)
-    for role in (Role.PCA, Role.CLUSTERS):
-        qtbot.mouseClick(section.buttons[role], Qt.MouseButton.LeftButton)
-        assert small.current.result(role).visible
-        assert [button.isChecked() for button in section.buttons.values()].count(True) == 1
-    before = int(small.current.result(Role.CLUSTERS).data.max())
+def test_views_are_chosen_from_one_list(small, qtbot):
+    section = ViewSection(small)
+    for show in (Show.PCA, Show.CLUSTERS, Show.FOREGROUND):
+        qtbot.mouseClick(section.buttons[show], Qt.MouseButton.LeftButton)
+        assert small.shown.layer.visible
+        assert [of for of, button in section.buttons.items() if button.isChecked()] == [show]
+    section.opacity.setValue(20)
+    assert small.shown.opacity == pytest.approx(0.2)
+    section.threshold.setValue(90)
+    assert small.explorer.threshold == pytest.approx(0.9)
+    qtbot.mouseClick(section.buttons[Show.CLUSTERS], Qt.MouseButton.LeftButton)
+    before = int(small.shown.layer.data.max())
     section.clusters.setValue(3)
-    assert before == 6 != int(small.current.result(Role.CLUSTERS).data.max()) == 3
-    qtbot.mouseClick(section.buttons[Role.CLUSTERS], Qt.MouseButton.LeftButton)
-    assert small.explorer.shown is None
-    assert not section.buttons[Role.ATTENTION].isEnabled()
+    assert before == 6 != int(small.shown.layer.data.max()) == 3
+    small.select_class(1)
+    assert section.buttons[Show.SEGMENTATION].isChecked()
+    assert not section.buttons[Show.ATTENTION].isEnabled()
 
 
 def test_attention_is_offered_as_soon_as_there_is_some_and_its_heads_are_chosen(small, tmp_path):
-    section = ExploreSection(small.explorer)
+    section = ViewSection(small)
     vit = random_vit("vit_tiny_patch16_224", depth=1, img_size=64, embed_dim=64, num_heads=2, device="cpu")
     export_checkpoint(tmp_path / "vit.safetensors", vit.transformer.vit.state_dict(), vit.spec)
     small.make_features(FeatureRecipe(str(tmp_path / "vit.safetensors"), "fast"))
-    assert section.buttons[Role.ATTENTION].isEnabled()
-    section.buttons[Role.ATTENTION].click()
+    assert section.buttons[Show.ATTENTION].isEnabled()
+    section.buttons[Show.ATTENTION].click()
     mean = small.current.result(Role.ATTENTION).data.copy()
     section.head.setValue(2)
     assert (small.current.result(Role.ATTENTION).data != mean).any()

@@ -3,56 +3,89 @@
 import numpy as np
 import pytest
 
-from patchfield.errors import FieldError
-from patchfield.napari.layers import Role
-from patchfield.napari.layers.roles import RESULT_ROLES
+from patchfield.napari.controller import Controller
+from patchfield.napari.jobs import InlineRunner
+from patchfield.napari.layers import Role, roles
+from patchfield.napari.layers.roles import RESULT_ROLES, TRANSIENT_ROLES
+from patchfield.napari.layers.shown import ROLE_OF_VIEW
+from patchfield.napari.session.view import EXPLORATIONS, Show
 
 
-@pytest.mark.parametrize("exploration", [Role.PCA, Role.CLUSTERS])
-def test_an_exploration_takes_the_place_of_the_segmentation_and_gives_it_back(painted, exploration):
-    explorer = painted.explorer
-    explorer.begin(exploration)
-    shown = painted.current.result(exploration)
+def explored(viewer):
+    return [roles.role(layer) for layer in viewer.layers if roles.role(layer) in TRANSIENT_ROLES]
+
+
+@pytest.mark.parametrize("exploration", [Show.PCA, Show.CLUSTERS])
+def test_an_exploration_takes_the_place_of_the_segmentation_and_gives_it_back(painted, viewer, exploration):
+    painted.show(exploration)
+    shown = painted.current.result(ROLE_OF_VIEW[exploration])
     assert shown.visible
     assert shown.data.shape[:2] == (96, 96)
     left, right = shown.data[20:80, 10:30].mean((0, 1)), shown.data[20:80, 66:86].mean((0, 1))
     assert np.abs(left - right).max() > 0.2, "the two phases look different"
     assert not any(painted.current.result(role).visible for role in RESULT_ROLES if painted.current.result(role))
-    explorer.end()
+    painted.show(Show.SEGMENTATION)
     assert painted.current.result(Role.SEGMENTATION).visible
-    assert not shown.visible
+    assert not explored(viewer)
 
 
-def test_choosing_a_result_ends_the_exploration(painted):
-    explorer = painted.explorer
-    explorer.begin(Role.PCA)
-    painted.show(painted.view.show)
-    assert explorer.shown is None
-    assert not painted.current.result(Role.PCA).visible
+def test_one_exploration_leaves_no_layer_behind_for_the_next(painted, viewer):
+    painted.show(Show.PCA)
+    painted.show(Show.CLUSTERS)
+    assert explored(viewer) == [Role.CLUSTERS]
+
+
+@pytest.mark.parametrize("begin", ["brush", "class", "fill"])
+def test_who_paints_explores_no_longer(painted, viewer, begin):
+    painted.show(Show.UNCERTAINTY)
+    painted.show(Show.PCA)
+    labels = painted.current.labels
+    assert labels.mode == "pan_zoom", "a click must not paint"
+    if begin == "class":
+        painted.select_class(2)
+    else:
+        labels.mode = "paint" if begin == "brush" else "fill"
+    assert painted.view.show is Show.UNCERTAINTY
+    assert not explored(viewer)
+    assert labels.mode == ("fill" if begin == "fill" else "paint")
+
+
+def test_the_tool_that_was_in_hand_is_given_back(painted):
+    painted.current.labels.mode = "erase"
+    painted.show(Show.PCA)
+    painted.show(Show.CLUSTERS)
+    painted.show(Show.SEGMENTATION)
+    assert painted.current.labels.mode == "erase"
 
 
 def test_a_click_shows_what_is_similar_and_a_drag_does_not(painted, viewer):
-    explorer = painted.explorer
-    explorer.begin(Role.SIMILARITY)
-    assert painted.current.labels.mode == "pan_zoom"
+    painted.show(Show.SIMILARITY)
     (pick,) = viewer.mouse_drag_callbacks[-1:]
-    _click(pick, viewer, (48, 80), "mouse_move")
+    click(pick, viewer, (48, 80), "mouse_move")
     assert painted.current.result(Role.SIMILARITY) is None
-    _click(pick, viewer, (48, 80), "mouse_release")
+    click(pick, viewer, (48, 80), "mouse_release")
     similarity = painted.current.result(Role.SIMILARITY).data
     assert similarity[48, 80] == pytest.approx(1, abs=1e-3)
     assert similarity[:, 60:].mean() > similarity[:, :36].mean() + 0.5
-    explorer.end()
-    assert painted.current.labels.mode == "paint"
+    painted.show(Show.SEGMENTATION)
     assert pick not in viewer.mouse_drag_callbacks
 
 
-def _click(callback, viewer, position, then):
+def click(callback, viewer, position, then):
     event = type("Event", (), {"position": position, "type": "mouse_press"})()
     steps = callback(viewer, event)
     next(steps)
     event.type = then
     next(steps, None)
+
+
+def test_a_higher_threshold_leaves_less_foreground(painted):
+    painted.show(Show.FOREGROUND)
+    layer = painted.current.result(Role.FOREGROUND)
+    painted.explorer.set_threshold(0.1)
+    much = np.count_nonzero(layer.data)
+    painted.explorer.set_threshold(0.9)
+    assert 0 < np.count_nonzero(layer.data) < much
 
 
 def test_attention_is_offered_only_where_there_is_any(painted):
@@ -61,14 +94,49 @@ def test_attention_is_offered_only_where_there_is_any(painted):
 
 def test_an_exploration_follows_to_another_plane_in_the_same_colours(controller, viewer, two_phases):
     viewer.add_image(np.stack([two_phases(), 255 - two_phases()]))
-    explorer = controller.explorer
-    explorer.begin(Role.PCA)
+    controller.show(Show.PCA)
     layer = controller.current.result(Role.PCA)
     first = layer.data.copy()
     viewer.dims.set_point(0, 1)
     np.testing.assert_allclose(layer.data[20:80, 10:30].mean((0, 1)), first[20:80, 66:86].mean((0, 1)), atol=0.1)
 
 
-def test_there_must_be_features_to_explore(controller):
-    with pytest.raises(FieldError, match="open an image"):
-        controller.explorer.begin(Role.PCA)
+def test_an_exploration_waits_for_features(viewer, two_phases, stepped):
+    controller = Controller(viewer, stepped)
+    for show in EXPLORATIONS:
+        controller.show(show)
+        assert controller.explorer.waiting, "there is no image yet"
+    controller.show(Show.CLUSTERS)
+    viewer.add_image(two_phases())
+    stepped.run()
+    assert explored(viewer) == [Role.CLUSTERS]
+    assert not controller.explorer.waiting
+    controller.close()
+
+
+def test_the_opacity_is_that_of_what_is_seen_and_stays_so(painted, viewer):
+    painted.show(Show.PCA)
+    painted.shown.set_opacity(0.3)
+    assert painted.current.result(Role.SEGMENTATION).opacity != 0.3
+    painted.show(Show.SEGMENTATION)
+    painted.show(Show.PCA)
+    assert painted.shown.opacity == painted.current.result(Role.PCA).opacity == 0.3
+    painted.show(Show.IMAGE)
+    assert painted.shown.opacity is None
+
+
+def test_borders_are_the_segmentation_as_outlines(painted):
+    layer = painted.current.result(Role.SEGMENTATION)
+    painted.show(Show.BORDERS)
+    assert layer.visible
+    assert layer.contour > 0
+    painted.show(Show.SEGMENTATION)
+    assert layer.contour == 0
+
+
+def test_closing_takes_explorations_away(viewer, two_phases):
+    controller = Controller(viewer, InlineRunner())
+    viewer.add_image(two_phases())
+    controller.show(Show.PCA)
+    controller.close()
+    assert not explored(viewer)

@@ -14,11 +14,11 @@ from patchfield.napari._qt.gui_thread import gui_thread
 from patchfield.napari._qt.notices import notify
 from patchfield.napari._qt.sections.adapt import AdaptSection
 from patchfield.napari._qt.sections.classes import ClassesSection
-from patchfield.napari._qt.sections.explore import ExploreSection
 from patchfield.napari._qt.sections.features import FeaturesSection
 from patchfield.napari._qt.sections.files import FilesBar
 from patchfield.napari._qt.sections.images import ImagesSection
 from patchfield.napari._qt.sections.segment import SegmentSection
+from patchfield.napari._qt.sections.view import ViewSection
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import ThreadRunner
 from patchfield.napari.layers.keys import DESCRIPTIONS
@@ -67,7 +67,7 @@ class PatchfieldPanel(QWidget):
     @property
     def sections(self) -> tuple[Section, ...]:
         """From top to bottom."""
-        painting = (self.images, self.classes, self.segment, self.explore)
+        painting = (self.images, self.classes, self.segment, self.view)
         return (*painting, self.features, self.adapt, self.keys)
 
     def _lay_out(self) -> None:
@@ -76,7 +76,7 @@ class PatchfieldPanel(QWidget):
         self.images = ImagesSection(controller, controller.images)
         self.classes = ClassesSection(controller)
         self.segment = SegmentSection(controller)
-        self.explore = ExploreSection(controller.explorer)
+        self.view = ViewSection(controller)
         self.features = FeaturesSection(controller)
         self.adapt = AdaptSection(controller, controller.adapting)
         self.keys = _keys_section()

@@ -6,24 +6,27 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
 from numpy.typing import NDArray
 from psygnal import Signal
 
 from patchfield.backbones import AttentionMaps, ViT
-from patchfield.errors import FieldError
-from patchfield.explore import Clusters, PrincipalComponents, Similarity
+from patchfield.explore import Clusters, Foreground, PrincipalComponents, Similarity
 from patchfield.field import FeatureField, FeatureRecipe
+from patchfield.images import model_image
+from patchfield.napari.explore.brush import Brush
 from patchfield.napari.jobs import Job, Slot
-from patchfield.napari.layers import Role, roles
+from patchfield.napari.layers import roles
+from patchfield.napari.layers.annotated import AnnotatedImage
+from patchfield.napari.layers.shown import ROLE_OF_VIEW
 from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.session.planes import Plane
+from patchfield.napari.session.view import EXPLORATIONS, Show
 from patchfield.napari.workspace import Workspace
 from patchfield.pipeline import Extractor
 
-EXPLORATIONS = roles.TRANSIENT_ROLES
-Model = PrincipalComponents | Clusters | Similarity | FeatureField
-"""What a picture was made with; it is used again for other planes and heads."""
+FOREGROUND_COLOR = "#ffd60a"
+Model = PrincipalComponents | Clusters | Similarity | Foreground | FeatureField
+"""What a picture was made with; it is used again for other planes, heads and thresholds."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,10 @@ Steps = Generator[Waiting | Picture, None, None]
 
 
 class Explorer:
-    """Shows one exploration at a time, in place of the segmentation; choosing a result again ends it.
+    """Shows what the features tell apart, in a layer that is there only while it is looked at.
+
+    It begins when one of EXPLORATIONS is chosen as the view, waits for features where there are none yet, and ends with
+    another choice, or with the brush.
 
     Parameters
     ----------
@@ -51,32 +57,35 @@ class Explorer:
 
     Attributes
     ----------
-    shown : Role or None
+    shown : Show or None
         What is explored now, one of EXPLORATIONS.
     clusters : int
         How many.
     head : int
         Which attention head, from 1; 0 for the mean of all.
+    threshold : float
+        From which score on a pixel is foreground, from 0 to 1.
     """
 
     changed = Signal()
     """Another exploration, or its computation began or ended, or there is attention now."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self.shown: Role | None = None
+        self.shown: Show | None = None
         self.clusters = 6
         self.head = 0
+        self.threshold = 0.5
         self._workspace = workspace
         self._slot = Slot(workspace.runner, self.changed.emit)
+        self._brush = Brush(workspace, workspace.view.end_exploration, self._on_click)
         self._plane: Plane | None = None
         self._pixel: tuple[int, int] | None = None
         self._model: Model | None = None
-        self._clicked: Labels | None = None
         self._had_attention = self.has_attention
         workspace.view.changed.connect(self._on_view)
-        workspace.annotations.selected.connect(self.end)
+        workspace.annotations.selected.connect(self._on_selected)
         workspace.plane_ready.connect(self._on_plane)
-        workspace.features.chosen.connect(self.end)
+        workspace.features.chosen.connect(self._on_features_chosen)
         workspace.features.changed.connect(self._on_features)
 
     @property
@@ -84,52 +93,36 @@ class Explorer:
         return self._slot.busy
 
     @property
+    def waiting(self) -> bool:
+        """Whether there is something to explore only once there are features."""
+        return self.shown is not None and self._workspace.target() is None
+
+    @property
     def has_attention(self) -> bool:
         """Whether a backbone is a transformer with a class token."""
         return self._transformer() is not None
 
-    def begin(self, exploration: Role) -> None:
-        """Show one of EXPLORATIONS.
-
-        Raises
-        ------
-        FieldError
-            When there are no features to be explored.
-        """
-        if self._workspace.target() is None or self._workspace.current is None:
-            raise FieldError("There is nothing to explore yet: open an image and wait for its features.")
-        self._leave()
-        self.shown, self._model, self._pixel = exploration, None, None
-        if exploration is Role.SIMILARITY:
-            self._listen_for_clicks(self._workspace.current.labels)
-        else:
-            self._compute()
-        self.changed.emit()
-
     def set_clusters(self, count: int) -> None:
         """Group pixels into another number of clusters."""
         self.clusters = count
-        if self.shown is Role.CLUSTERS:
+        if self.shown is Show.CLUSTERS:
             self._model = None
             self._compute()
 
     def set_head(self, head: int) -> None:
         """Show the attention of another head."""
         self.head = head
-        if self.shown is Role.ATTENTION:
+        if self.shown is Show.ATTENTION:
             self._compute()
 
-    def end(self) -> None:
-        """Show the segmentation again."""
-        if self.shown is not None:
-            self._leave()
-            self.shown = None
-            for annotated in self._workspace.annotations:
-                self._workspace.results.arrange(annotated.source)
-            self.changed.emit()
+    def set_threshold(self, threshold: float) -> None:
+        """Take less (1) or more (0) for foreground."""
+        self.threshold = threshold
+        if self.shown is Show.FOREGROUND:
+            self._compute()
 
     def close(self) -> None:
-        """Stop, and take our layers out of view."""
+        """Stop, and take our layers away."""
         self._leave()
 
     def _on_features(self) -> None:
@@ -137,28 +130,43 @@ class Explorer:
             self._had_attention = self.has_attention
             self.changed.emit()
 
+    def _on_features_chosen(self) -> None:
+        """What was made with other features is worth nothing; the same is shown of the new ones once they are there."""
+        self._slot.cancel()
+        self._model = None
+        self._remove_layers()
+        if self.shown is Show.ATTENTION:
+            self._workspace.view.end_exploration()
+
     def _on_view(self) -> None:
-        """A result was chosen; it is arranged already."""
-        if self.shown is not None:
+        show = self._workspace.view.show
+        if show not in EXPLORATIONS:
             self._leave()
-            self.shown = None
-            self.changed.emit()
+        elif show is not self.shown:
+            self._slot.cancel()
+            self._remove_layers()
+            self._model = self._pixel = None
+            self.shown = show
+            self._brush.lay_down()
+            self._compute()
+        self.changed.emit()
 
     def _leave(self) -> None:
         self._slot.cancel()
-        if self._clicked is not None:
-            self._workspace.viewer.mouse_drag_callbacks.remove(self._pick)
-            self._clicked.mode = "paint"
-            self._clicked = None
-        for annotated in self._workspace.annotations:
-            for role in EXPLORATIONS:
-                layer = annotated.result(role)
-                if layer is not None:
-                    layer.visible = False
+        self._brush.give_back()
+        self._remove_layers()
+        self.shown = self._model = self._pixel = None
+
+    def _remove_layers(self, but: AnnotatedImage | None = None) -> None:
+        layers = self._workspace.viewer.layers
+        ours = [layer for layer in layers if roles.role(layer) in roles.TRANSIENT_ROLES]
+        for layer in ours:
+            if but is None or layer.metadata[roles.METADATA_KEY]["image"] != but.source.id:
+                layers.remove(layer)
 
     def _compute(self) -> None:
         target, current = self._workspace.target(), self._workspace.current
-        if target is None or current is None:
+        if target is None or current is None or self.shown is None:
             return
         self._plane = target.plane
         work = self._work(current.source, target.plane, target.field)
@@ -169,13 +177,16 @@ class Explorer:
     def _work(self, source: LayerStack, plane: Plane, field: FeatureField) -> Callable[[], Steps] | None:
         model = self._model
         match self.shown:
-            case Role.PCA:
+            case Show.PCA:
                 return partial(_pca, field, model if isinstance(model, PrincipalComponents) else None)
-            case Role.CLUSTERS:
+            case Show.CLUSTERS:
                 return partial(_clusters, field, model if isinstance(model, Clusters) else None, self.clusters)
-            case Role.SIMILARITY if self._pixel is not None:
+            case Show.SIMILARITY if self._pixel is not None:
                 return partial(_similarity, field, model if isinstance(model, Similarity) else None, self._pixel)
-            case Role.ATTENTION:
+            case Show.FOREGROUND:
+                known = model if isinstance(model, Foreground) else None
+                return partial(_foreground, source, plane, field, known, self.threshold)
+            case Show.ATTENTION:
                 transformer = self._transformer()
                 if isinstance(model, FeatureField):
                     return partial(_attention_of_head, model, self.head)
@@ -196,47 +207,44 @@ class Explorer:
             None,
         )
 
+    def _on_selected(self) -> None:
+        """Another image: what was seen over the one before goes, and its features may be there already."""
+        if self.shown is not None:
+            self._remove_layers(but=self._workspace.current)
+            self._brush.lay_down()
+
     def _on_plane(self, plane: Plane) -> None:
         """Show the same exploration of another plane; a clicked pixel and its attention belong to the old one."""
-        if self.shown is None or plane == self._plane:
+        if self.shown is None:
             return
-        if self.shown in (Role.SIMILARITY, Role.ATTENTION):
+        if plane != self._plane and self.shown in (Show.SIMILARITY, Show.ATTENTION):
             self._model = self._pixel = None
         self._compute()
 
     def _show(self, source: LayerStack, step: Waiting | Picture) -> None:
-        if not isinstance(step, Picture) or self.shown is None:
+        current = self._workspace.current
+        if not isinstance(step, Picture) or self.shown is None or current is None or current.source.id != source.id:
             return
         values, self._model = step.values, step.model
-        layer = roles.find(self._workspace.viewer, source, self.shown)
+        role = ROLE_OF_VIEW[self.shown]
+        layer = roles.find(self._workspace.viewer, source, role)
         if layer is None:
-            stretched = self.shown in (Role.SIMILARITY, Role.ATTENTION)
-            style = {"contrast_limits": _limits(values)} if stretched else {}
-            roles.create(self._workspace.viewer, source, self.shown, values, **style)
+            roles.create(self._workspace.viewer, source, role, values, **self._style(values))
         else:
             layer.data = values
-            layer.visible = True
-        self._workspace.results.hide(source)
+        self.changed.emit()
+
+    def _style(self, values: NDArray[Any]) -> dict[str, Any]:
+        if self.shown in (Show.SIMILARITY, Show.ATTENTION):
+            return {"contrast_limits": _limits(values)}
+        return {"colormap": roles.colormap({1: FOREGROUND_COLOR})} if self.shown is Show.FOREGROUND else {}
 
     def _on_error(self, error: Exception) -> None:
-        self.end()
+        self._workspace.view.end_exploration()
         self._workspace.on_error(error)
 
-    def _listen_for_clicks(self, labels: Labels) -> None:
-        self._clicked = labels
-        self._clicked.mode = "pan_zoom"
-        self._workspace.viewer.mouse_drag_callbacks.append(self._pick)
-
-    def _pick(self, viewer: Any, event: Any) -> Generator[None, None, None]:
-        """A click (not a drag, which moves the view) chooses the pixel that others are compared with."""
-        position = event.position
-        yield
-        current = self._workspace.current
-        if event.type == "mouse_move" or current is None:
-            return
-        row, column = (round(x) for x in current.labels.world_to_data(position)[-2:])
-        height, width = current.source.shape
-        if 0 <= row < height and 0 <= column < width:
+    def _on_click(self, row: int, column: int) -> None:
+        if self.shown is Show.SIMILARITY:
             self._pixel = (row, column)
             self._compute()
 
@@ -259,6 +267,16 @@ def _clusters(field: FeatureField, model: Clusters | None, count: int) -> Steps:
 def _similarity(field: FeatureField, model: Similarity | None, pixel: tuple[int, int]) -> Steps:
     similarity = model if model is not None and model.field is field else Similarity.from_field(field)
     yield Picture(similarity.to_pixel(*pixel), similarity)
+
+
+def _foreground(
+    source: LayerStack, plane: Plane, field: FeatureField, model: Foreground | None, threshold: float
+) -> Steps:
+    foreground = model
+    if foreground is None:
+        grey = model_image(source, source.settings, plane.index).whole().mean(-1)
+        foreground = Foreground.from_first_component([field], [grey])
+    yield Picture((foreground.score(field) > threshold).astype(np.uint8), foreground)
 
 
 def _attention(recipe: FeatureRecipe, source: LayerStack, plane: Plane, backbone: ViT, head: int) -> Steps:

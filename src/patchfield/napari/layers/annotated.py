@@ -97,11 +97,11 @@ class AnnotatedImage:
         """Our layer of that role for this image."""
         return roles.find(self.viewer, self.source, role)
 
-    def start_painting(self, value: int) -> None:
-        """Make the labels the active layer, with the brush in hand."""
+    def start_painting(self, value: int, *, brush: bool = True) -> None:
+        """Make the labels the active layer, with the brush in hand unless something is looked at."""
         self.viewer.layers.selection.active = self.labels
         self.labels.selected_label = value
-        self.labels.mode = "paint"
+        self.labels.mode = "paint" if brush else "pan_zoom"
 
     def release(self) -> None:
         """Stop listening; the layers stay."""

@@ -158,7 +158,8 @@ class Groups:
         layer = event.value
         self._wanted.pop(str(layer.unique_id), None)
         self._pictures = [[image for image in images if image is not layer] for images in self._pictures]
-        gone = self._image_of(layer) if isinstance(layer, Image) or roles.role(layer) is Role.LABELS else None
+        # A map of ours is an Image, too; what is looked at for a while takes nothing else with it.
+        gone = None if roles.role(layer) not in (None, Role.LABELS) else self._image_of(layer)
         for ours in self._viewer.layers:
             if roles.is_ours(ours) and self._image_of(ours) == gone:
                 ours.visible = False

@@ -10,9 +10,8 @@ from typing import Any
 from napari.layers import Labels
 from napari.utils.key_bindings import coerce_keybinding
 
-from patchfield.napari.layers import Role, roles
+from patchfield.napari.layers import roles
 from patchfield.napari.segment.unsure import UnsureTour
-from patchfield.napari.session.view import Show
 from patchfield.napari.workspace import Workspace
 
 CLASS_KEYS = "QWERT"
@@ -48,8 +47,8 @@ class Keys:
         self._workspace = workspace
         self._bound: list[tuple[Any, str]] = []
         actions: dict[str, Action] = {
-            "S": lambda _: self._toggle_segmentation(),
-            "U": lambda _: self._toggle_uncertainty(),
+            "S": lambda _: workspace.view.toggle_segmentation(),
+            "U": lambda _: workspace.view.toggle_uncertainty(),
             "N": lambda _: tour.next(),
             "F2": lambda _: workspace.rename_requested.emit(),
             "H": self._hide_while_held,
@@ -91,19 +90,6 @@ class Keys:
                 self._workspace.select_class(values[index])
 
         return select
-
-    def _toggle_segmentation(self) -> None:
-        workspace = self._workspace
-        if workspace.view.show is not Show.SEGMENTATION:
-            workspace.show(Show.SEGMENTATION)
-        elif workspace.current is not None:
-            layer = workspace.current.result(Role.SEGMENTATION)
-            if layer is not None:
-                layer.visible = not layer.visible
-
-    def _toggle_uncertainty(self) -> None:
-        shown = self._workspace.view.show is Show.UNCERTAINTY
-        self._workspace.show(Show.SEGMENTATION if shown else Show.UNCERTAINTY)
 
     def _hide_while_held(self, _: Any) -> Generator[None, None, None]:
         """Hide all our layers until the key is released."""

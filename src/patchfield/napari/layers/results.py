@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Layer
+from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 from psygnal import Signal
 
@@ -16,7 +16,8 @@ from patchfield.napari.layers import roles
 from patchfield.napari.layers.annotations import Annotations
 from patchfield.napari.layers.counting import Counting
 from patchfield.napari.layers.groups import Groups
-from patchfield.napari.layers.roles import Role
+from patchfield.napari.layers.roles import RESULT_ROLES, Role
+from patchfield.napari.layers.shown import ROLE_OF_VIEW
 from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.segment.updates import Drawn
 from patchfield.napari.session.classes import ClassTable
@@ -26,11 +27,8 @@ from patchfield.napari.session.results import Made, ResultState, state_of
 from patchfield.napari.session.view import Show, ViewState
 from patchfield.probe import LinearProbe
 
-ROLES = {
-    Show.SEGMENTATION: Role.SEGMENTATION,
-    Show.PROBABILITY: Role.PROBABILITY,
-    Show.UNCERTAINTY: Role.UNCERTAINTY,
-}
+BORDER_WIDTH = 2
+"""Of a segmentation that is seen as borders only, in pixels."""
 
 
 class Results:
@@ -108,7 +106,7 @@ class Results:
 
     def draw(self, source: LayerStack, drawn: Drawn) -> None:
         """Put a piece of a result in its layer; a new layer is visible if it is what is to be shown."""
-        layer = self._layer(source, drawn, visible=drawn.show is self._view.show)
+        layer = self._layer(source, drawn)
         index = drawn.plane.index if layer.data.ndim > 2 else ()
         layer.data[(*index, *drawn.region)] = drawn.values
         # Neither the extent nor the highlight of the layer can have changed, and they cost more than the pixels.
@@ -134,22 +132,15 @@ class Results:
 
     def arrange(self, source: LayerStack) -> None:
         """Show the layer of the result that is to be shown, where it exists, and hide the others."""
-        for candidate, role in ROLES.items():
+        for role in RESULT_ROLES:
             layer = roles.find(self._viewer, source, role)
             if layer is not None:
-                self._groups.set_visible(layer, candidate is self._view.show)
-
-    def hide(self, source: LayerStack) -> None:
-        """Hide all results, because something else is shown."""
-        for role in ROLES.values():
-            layer = roles.find(self._viewer, source, role)
-            if layer is not None:
-                layer.visible = False
+                self._arrange(layer, role)
 
     def withdraw_all(self) -> None:
         """Clear all predictions of all images, for there is no probe any more."""
         for layer in self._viewer.layers:
-            if roles.role(layer) in ROLES.values():
+            if roles.role(layer) in RESULT_ROLES:
                 _clear(layer)
                 self._counting.forget(_image(layer))
         self._tell()
@@ -170,6 +161,11 @@ class Results:
                 layer.metadata[roles.METADATA_KEY]["classes"] = self._classes.infos
             elif role is Role.SEGMENTATION:
                 layer.colormap = roles.colormap(self._classes.colors(only_visible=True))
+
+    def _arrange(self, layer: Layer, role: Role) -> None:
+        if isinstance(layer, Labels):
+            layer.contour = BORDER_WIDTH if self._view.show is Show.BORDERS else 0
+        self._groups.set_visible(layer, ROLE_OF_VIEW.get(self._view.show) is role)
 
     def _is_whole(self, source: LayerStack) -> bool:
         return self.state(source) is ResultState.CURRENT
@@ -192,8 +188,8 @@ class Results:
     def _style(self) -> dict[str, Any]:
         return {"colormap": roles.colormap(self._classes.colors(only_visible=True)), "opacity": self.opacity}
 
-    def _layer(self, source: LayerStack, drawn: Drawn, *, visible: bool) -> Layer:
-        role = ROLES[drawn.show]
+    def _layer(self, source: LayerStack, drawn: Drawn) -> Layer:
+        role = ROLE_OF_VIEW[drawn.show]
         layer = roles.find(self._viewer, source, role)
         whole = role is Role.SEGMENTATION
         shape = source.labels_shape if whole else source.shape
@@ -201,7 +197,7 @@ class Results:
             style = self._style() if whole else {}
             blank = np.zeros(shape, drawn.values.dtype)
             layer = roles.create(self._viewer, source, role, blank, visible=False, **style)
-            self._groups.set_visible(layer, visible)
+            self._arrange(layer, role)
             return layer
         if layer.data.shape != shape:
             _note(layer, {})

@@ -26,19 +26,22 @@ class Role(StrEnum):
     CLUSTERS = "clusters"
     SIMILARITY = "similarity"
     ATTENTION = "attention"
+    FOREGROUND = "foreground"
 
 
 RESULT_ROLES = (Role.SEGMENTATION, Role.PROBABILITY, Role.UNCERTAINTY)
-TRANSIENT_ROLES = (Role.PCA, Role.CLUSTERS, Role.SIMILARITY, Role.ATTENTION)
-"""What is seen only until another image or a result is looked at."""
-LABEL_ROLES = (Role.LABELS, Role.SEGMENTATION, Role.CLUSTERS)
+TRANSIENT_ROLES = (Role.PCA, Role.CLUSTERS, Role.SIMILARITY, Role.ATTENTION, Role.FOREGROUND)
+"""What is there only while it is looked at."""
+LABEL_ROLES = (Role.LABELS, Role.SEGMENTATION, Role.CLUSTERS, Role.FOREGROUND)
 _STYLES: dict[Role, dict[str, Any]] = {
     Role.LABELS: {"opacity": 0.9},
     Role.SEGMENTATION: {},
     Role.CLUSTERS: {"opacity": 0.6},
     Role.PROBABILITY: {"opacity": 0.75, "colormap": "viridis", "contrast_limits": (0, 1)},
     Role.UNCERTAINTY: {"opacity": 0.75, "colormap": "inferno", "contrast_limits": (0, 1)},
-    Role.SIMILARITY: {"opacity": 0.75, "colormap": "turbo", "contrast_limits": (0, 1)},
+    Role.FOREGROUND: {"opacity": 0.6},
+    # Its bright end is the similar one; turbo ends dark on both sides.
+    Role.SIMILARITY: {"opacity": 0.75, "colormap": "inferno", "contrast_limits": (0, 1)},
     Role.ATTENTION: {"opacity": 0.75, "colormap": "inferno", "contrast_limits": (0, 1)},
     Role.PCA: {"opacity": 1.0, "rgb": True},
 }
