@@ -34,6 +34,10 @@ class LabelError(PatchfieldError):
     """Painted labels do not fit their image or do not suffice to train."""
 
 
+class TooFewClassesError(LabelError):
+    """Fewer than two classes are painted."""
+
+
 class BackboneError(PatchfieldError):
     """A backbone is unknown, cannot be loaded, or its file is not what it should be."""
 

@@ -139,13 +139,13 @@ class Extractor:
         """
         prepared = [_prepared(image, recipe.image, plane) for recipe in self.recipes]
         crops = [
-            estimate(part.shape, backbone, recipe.sampling).tiles
+            estimate(part.resampled().shape, backbone, recipe.sampling).tiles
             for part, backbone, recipe in zip(prepared, self.backbones, self.recipes, strict=True)
         ]
         finished: list[FeatureField] = []
         for number, (part, backbone, recipe) in enumerate(zip(prepared, self.backbones, self.recipes, strict=True)):
             done, field = sum(crops[:number]), None
-            for step in extraction_steps(part, backbone, recipe):
+            for step in _of_image(part, backbone, recipe):
                 field = step.field or field
                 whole = number == len(crops) - 1 and step.field is not None
                 so_far = reduce(or_, [*finished, step.field]) if whole and step.field is not None else None
@@ -257,6 +257,18 @@ def _prepared(image: Image, settings: ImageSettings, plane: PlaneIndex | None) -
     if isinstance(image, ModelImage) and plane is not None:
         raise ImageError("An image that is prepared already is one plane: leave the plane out.")
     return model_image(image, settings, plane)
+
+
+def _of_image(image: ModelImage, backbone: Backbone, recipe: FeatureRecipe) -> Iterator[ExtractionStep]:
+    """The steps towards the field of an image, of its own pixels also where a model sees it resampled."""
+    if recipe.image.zoom == 1:
+        yield from extraction_steps(image, backbone, recipe)
+        return
+    # How large the pixels of an image are is its own matter, and not part of how features are made.
+    recipe, missing = replace(recipe, image=replace(recipe.image, zoom=1.0)), image.missing()
+    for step in extraction_steps(image.resampled(), backbone, recipe):
+        field = None if step.field is None else step.field.of_pixels(image.shape, (recipe,), missing)
+        yield replace(step, field=field)
 
 
 def _completed(recipe: FeatureRecipe, backbone: Backbone) -> FeatureRecipe:

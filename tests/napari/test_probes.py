@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 
 from patchfield.errors import ImageError, ProbeError
 from patchfield.field import FeatureRecipe
@@ -14,7 +15,11 @@ from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import Role
 from patchfield.napari.session.status import State
 from patchfield.pipeline import Extractor, extract
-from patchfield.probe import LinearProbe
+from patchfield.probe import KeptSamples, LinearProbe
+
+
+def raise_error(error: Exception) -> None:
+    raise error
 
 
 def test_a_saved_probe_segments_elsewhere_with_its_classes_and_features(painted, tmp_path, two_phases):
@@ -34,18 +39,71 @@ def test_a_saved_probe_segments_elsewhere_with_its_classes_and_features(painted,
     assert (other.current.result(Role.SEGMENTATION).data[:, 60:] == 2).mean() > 0.8
 
 
-def test_a_loaded_probe_serves_until_two_classes_are_painted_and_comes_back_after_undo(
-    painted, tmp_path, viewer, paint_both
-):
-    Files(painted).save_probe(tmp_path / "steel.probe")
+@pytest.fixture
+def corrected(painted, tmp_path, two_phases):
+    """A window of its own with another image and the saved probe of the painted one."""
+    painted.files.save_probe(tmp_path / "steel.probe")
+    controller = Controller(ViewerModel(), InlineRunner(), FeatureRecipe("filters"), raise_error)
+    controller.viewer.add_image(two_phases(seed=5), name="other", scale=(20, 20), units=("nm", "nm"))
+    controller.files.load_probe(tmp_path / "steel.probe")
+    yield controller
+    controller.close()
+
+
+def test_one_stroke_corrects_a_loaded_probe_and_undo_takes_it_back_whole(corrected, stroke):
+    loaded, before = corrected.live.probe, corrected.current.result(Role.SEGMENTATION).data.copy()
+    stroke(corrected, 1, 48, 70)
+    assert corrected.live.probe is not loaded
+    assert corrected.live.probe.training.strokes == {1: 2, 2: 1}, "its own strokes count on"
+    assert (corrected.current.result(Role.SEGMENTATION).data != before).any()
+    assert corrected.status.state is State.LIVE
+    corrected.current.labels.undo()
+    assert corrected.live.probe is loaded
+    np.testing.assert_array_equal(corrected.current.result(Role.SEGMENTATION).data, before)
+
+
+def test_a_third_class_joins_those_of_a_loaded_probe_and_all_of_it_is_saved(corrected, stroke, tmp_path):
+    stroke(corrected, 3, 10, 10)
+    corrected.files.save_probe(tmp_path / "more.probe")
+    probe = LinearProbe.load(tmp_path / "more.probe")
+    assert probe.values.tolist() == [1, 2, 3]
+    assert [image.name for image in probe.kept.sources] == ["layer 'steel'", "layer 'other'"]
+    assert probe.training.pixel_size == (20.0, 20.0)
+
+
+def test_what_is_painted_again_counts_once_and_an_erased_correction_leaves_what_was_kept(painted, tmp_path, stroke):
+    painted.files.save_probe(tmp_path / "steel.probe")
+    painted.files.load_probe(tmp_path / "steel.probe")
+    assert painted.live.probe.training.strokes == {1: 1, 2: 1}, "the same strokes of the same image"
     painted.current.replace_labels(np.zeros((96, 96)))
-    Files(painted).load_probe(tmp_path / "steel.probe")
-    loaded = painted.live.probe
-    paint_both(painted)
-    assert painted.live.probe is not loaded
-    painted.current.labels.undo()
-    assert painted.live.probe is loaded
-    assert painted.status.state is State.LIVE
+    assert painted.live.probe.training.strokes == {1: 1, 2: 1}
+    stroke(painted, 2, 48, 12)
+    assert painted.live.probe is painted.live.loaded, "painted over, the only stroke of a class is gone"
+    stroke(painted, 1, 20, 12)
+    assert painted.live.probe.training.strokes == {1: 1, 2: 2}
+    painted.current.replace_labels(np.zeros((96, 96)))
+    assert len(painted.live.probe.kept) == 128
+
+
+def test_a_class_takes_what_is_kept_of_it_along_and_brings_it_back(corrected, stroke):
+    stroke(corrected, 3, 10, 10)
+    corrected.remove_class(2)
+    assert corrected.live.probe.values.tolist() == [1, 3]
+    corrected.classes.ensure([2])
+    assert corrected.live.probe.values.tolist() == [1, 2, 3]
+    corrected.live.merge_kept(2, 1)
+    corrected.classes.remove(2)
+    assert corrected.live.probe.training.strokes == {1: 2, 3: 1}
+
+
+def test_a_probe_of_an_old_file_serves_until_two_classes_are_painted(corrected, stroke):
+    probe = corrected.live.probe
+    probe.kept = KeptSamples()
+    corrected.adopt(probe)
+    stroke(corrected, 1, 48, 12)
+    assert corrected.live.probe is probe
+    stroke(corrected, 2, 48, 70)
+    assert corrected.live.probe.training.strokes == {1: 1, 2: 1}
 
 
 def test_a_probe_of_joined_backbones_brings_them_along(painted, two_phases):

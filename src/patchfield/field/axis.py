@@ -30,7 +30,7 @@ class Axis:
     Attributes
     ----------
     size : int
-        Pixels of the image along this axis.
+        Pixels along this axis of the image that the tokens were made of.
     view : AxisView
         Direction and circular shift of the view.
     origin : float
@@ -39,6 +39,8 @@ class Axis:
         Distance of neighbouring tokens in pixels.
     count : int
         Number of tokens.
+    pixels : int or None
+        Pixels of the image that is asked for, where it was resampled before tokens were made of it.
     """
 
     size: int
@@ -46,6 +48,7 @@ class Axis:
     origin: float
     pitch: int
     count: int
+    pixels: int | None = None
 
     def taps(self, pixels: np.ndarray, interpolation: Interpolation) -> tuple[np.ndarray, np.ndarray]:
         """Tokens and weights that make up the value at each pixel.
@@ -65,7 +68,7 @@ class Axis:
         """
         if self.is_pixel_grid:
             return pixels[:, None].astype(np.int64), np.ones((len(pixels), 1))
-        position = (self.view.locate(pixels, self.size) - self.origin) / self.pitch
+        position = (self.view.locate(self._resampled(pixels), self.size) - self.origin) / self.pitch
         if interpolation == "nearest":
             offsets, weights = np.zeros(1, np.int64), np.ones((len(pixels), 1))
             base = np.floor(position + 0.5)
@@ -83,7 +86,8 @@ class Axis:
     def bands(self, pixels: np.ndarray, interpolation: Interpolation) -> "list[Band]":
         """The interpolation matrix, cut into the blocks along its diagonal that are not zero."""
         tokens, weights = self.taps(pixels, interpolation)
-        step = max(_BAND_PIXELS, _BAND_TOKENS * self.pitch)
+        zoom = 1.0 if self.pixels is None else self.size / self.pixels
+        step = max(_BAND_PIXELS, round(_BAND_TOKENS * self.pitch / zoom))
         return [
             _band(tokens[start : start + step], weights[start : start + step], start)
             for start in range(0, len(pixels), step)
@@ -93,7 +97,15 @@ class Axis:
     def is_pixel_grid(self) -> bool:
         """Whether token i simply is pixel i, so that nothing is to interpolate."""
         plain = not self.view.flip and self.view.shift % self.size == 0
-        return plain and self.pitch == 1 and self.origin == 0 and self.count >= self.size
+        same = self.pixels is None or self.pixels == self.size
+        return plain and same and self.pitch == 1 and self.origin == 0 and self.count >= self.size
+
+    def _resampled(self, pixels: np.ndarray) -> np.ndarray:
+        """Where pixels lie in the image that the tokens were made of."""
+        if self.pixels is None:
+            return pixels
+        positions: np.ndarray = (pixels + 0.5) * (self.size / self.pixels) - 0.5
+        return positions.clip(0, self.size - 1)
 
 
 @dataclass(frozen=True)

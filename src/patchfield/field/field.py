@@ -1,7 +1,7 @@
 """The feature field: a dense feature map that is never stored dense."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -100,6 +100,15 @@ class FeatureField:
         both = [field.missing for field in (self, other) if field.missing is not None]
         missing = np.logical_or.reduce(both) if both else None
         return FeatureField(self.shape, self.blocks + other.blocks, self.recipes + other.recipes, missing)
+
+    def of_pixels(
+        self, shape: tuple[int, int], recipes: tuple[FeatureRecipe, ...], missing: NDArray[np.bool_] | None
+    ) -> "FeatureField":
+        """The same features for the pixels of an image (H, W) that was resampled before they were made."""
+        blocks = tuple(
+            replace(block, grids=tuple(grid.of_pixels(shape) for grid in block.grids)) for block in self.blocks
+        )
+        return FeatureField(shape, blocks, recipes, missing)
 
     def sample(self, rows: Sequence[int] | np.ndarray, columns: Sequence[int] | np.ndarray) -> np.ndarray:
         """Features at pixels (rows[i], columns[i]).

@@ -8,7 +8,7 @@ column geometry (all views that shift rows only, say) are added up before the se
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -43,6 +43,11 @@ class Grid:
     rows: Axis
     columns: Axis
     count: int = 1
+
+    def of_pixels(self, shape: tuple[int, int]) -> "Grid":
+        """The same tokens, for the pixels of an image (H, W) that was resampled before they were made."""
+        height, width = shape
+        return replace(self, rows=replace(self.rows, pixels=height), columns=replace(self.columns, pixels=width))
 
 
 def empty_tokens(rows: int, columns: int, channels: int) -> torch.Tensor:

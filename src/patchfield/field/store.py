@@ -100,10 +100,11 @@ def _axis_json(axis: Axis) -> dict[str, Any]:
         "shift": axis.view.shift,
         "origin": axis.origin,
         "pitch": axis.pitch,
+        "pixels": axis.pixels,
         "count": axis.count,
     }
 
 
 def _axis(values: dict[str, Any]) -> Axis:
     view = AxisView(values["flip"], values["shift"])
-    return Axis(values["size"], view, values["origin"], values["pitch"], values["count"])
+    return Axis(values["size"], view, values["origin"], values["pitch"], values["count"], values.get("pixels"))

@@ -1,7 +1,7 @@
 """Any image as what a model sees: three channels of float32 between 0 and 1, computed crop by crop."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from patchfield.errors import ImageError
+from patchfield.images.resampling import ResampledPixels, resampled_size
 from patchfield.images.settings import ImageSettings
 from patchfield.images.stack import ArrayStack, LazyArray, PlaneIndex, Stack, checked_index, plane_indices
 
@@ -90,6 +91,12 @@ class ModelImage:
         """The whole image, (H, W, 3) float32 with values 0 to 1."""
         height, width = self.shape
         return self.crop(np.arange(height), np.arange(width))
+
+    def resampled(self) -> "ModelImage":
+        """The image as large as its settings say that a model is to see it."""
+        if self.settings.zoom == 1:
+            return self
+        return replace(self, pixels=ResampledPixels(self.pixels, resampled_size(self.shape, self.settings.zoom)))
 
     def missing(self) -> NDArray[np.bool_] | None:
         """Where there is no value: NaN in one of the channels used; (H, W), or None where every pixel has one.

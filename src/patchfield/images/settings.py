@@ -8,6 +8,8 @@ from patchfield.errors import ImageError
 
 Contrast = Literal["auto", "none", "percentile", "minmax"] | tuple[float, float]
 NAMED_CONTRASTS = ("auto", "none", "percentile", "minmax")
+MAX_ZOOM = 16
+"""Beyond, images show other things altogether."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class ImageSettings:
     axes : str, optional
         What the axes of an array mean for images that do not say it themselves, one letter each: "CYX" for
         channels first, "YXC" for channels last, "TYX" for a time-lapse. Images that do say it keep their own.
+    zoom : float
+        How many times a model sees the image enlarged (above 1) or reduced, because its pixels are not of the size
+        that a probe knows. Results have the pixels of the image as it is.
 
     Raises
     ------
@@ -43,6 +48,7 @@ class ImageSettings:
     contrast: Contrast = "auto"
     channels: tuple[int, ...] | None = None
     axes: str | None = None
+    zoom: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "contrast", _checked_contrast(self.contrast))
@@ -50,17 +56,26 @@ class ImageSettings:
             object.__setattr__(self, "channels", _checked_channels(self.channels))
         if self.axes is not None:
             object.__setattr__(self, "axes", checked_axes(self.axes))
+        object.__setattr__(self, "zoom", _checked_zoom(self.zoom))
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as lists, strings and numbers."""
+        """The settings as lists, strings and numbers; the zoom where there is one."""
         contrast = self.contrast if isinstance(self.contrast, str) else list(self.contrast)
         channels = None if self.channels is None else list(self.channels)
-        return {"contrast": contrast, "channels": channels, "axes": self.axes}
+        zoom = {} if self.zoom == 1 else {"zoom": self.zoom}
+        return {"contrast": contrast, "channels": channels, "axes": self.axes, **zoom}
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> "ImageSettings":
         """The settings that `to_json` wrote; files from before axes could be chosen have none."""
-        return cls(contrast=settings["contrast"], channels=settings["channels"], axes=settings.get("axes"))
+        chosen = {name: settings[name] for name in ("axes", "zoom") if name in settings}
+        return cls(contrast=settings["contrast"], channels=settings["channels"], **chosen)
+
+
+def _checked_zoom(zoom: Any) -> float:
+    if isinstance(zoom, int | float) and 1 / MAX_ZOOM <= zoom <= MAX_ZOOM:
+        return float(zoom)
+    raise ImageError(f"An image cannot be seen {zoom!r} times enlarged: give a number from 1/{MAX_ZOOM} to {MAX_ZOOM}.")
 
 
 def checked_axes(axes: Any) -> str:

@@ -218,7 +218,7 @@ class Workspace:
     def labelled(self) -> tuple[Labelled, ...]:
         """All painted planes of all images, with their fields where these are there."""
         return tuple(
-            Labelled(plane, labels, self.features.field(plane))
+            Labelled(plane, labels, self.features.field(plane), annotated.source, annotated.source.settings.zoom)
             for annotated in self.annotations
             for plane, labels in annotated.painted_planes()
         )

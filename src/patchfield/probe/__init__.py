@@ -8,7 +8,7 @@ from patchfield.probe.kept import KeptSamples
 from patchfield.probe.labels import LabelSamples, Strokes, choose_samples, find_strokes
 from patchfield.probe.linear import LinearProbe
 from patchfield.probe.trained import TrainingFacts
-from patchfield.probe.training_image import PixelSizeMismatch, TrainingImage
+from patchfield.probe.training_image import PixelSizeMismatch, TrainingImage, pixel_size
 from patchfield.probe.validation import Agreement, StrokeResult, stroke_agreement
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "find_strokes",
     "group_importance",
     "is_probe",
+    "pixel_size",
     "stroke_agreement",
 ]

@@ -247,12 +247,13 @@ class LinearProbe:
         self._check_known(into)
         return self._relabelled({value: into})
 
-    def pixel_size_mismatch(self, calibration: Calibration | None) -> PixelSizeMismatch | None:
+    def pixel_size_mismatch(self, calibration: Calibration | None, zoom: float = 1.0) -> PixelSizeMismatch | None:
         """Whether an image is of another magnification than those the probe was trained on.
 
-        None where the pixels' sizes are within a factor of 1.5, and where either is not known.
+        None where the pixels' sizes are within a factor of 1.5, and where either is not known. An image that is seen
+        enlarged by `zoom` (:class:`patchfield.ImageSettings`) is compared as it is seen.
         """
-        return mismatch(calibration, self._knowledge().facts.pixel_size)
+        return mismatch(calibration, self._knowledge().facts.pixel_size, zoom)
 
     def segment(self, field: FeatureField, region: Region | None = None) -> NDArray[np.unsignedinteger]:
         """The most probable class at every pixel, finished as `finishing` says; 0 where the image has no value.

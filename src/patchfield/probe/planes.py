@@ -200,8 +200,9 @@ def train_probe(
     for number, plane in enumerate(planes):
         with guard(plane):
             report = None if progress is None else partial(progress, plane)
+            seen = plane.settings or extractor.recipes[0].image
             plane_field = extractor.seen_with(plane.settings).field(plane.stack, plane.index, report)
-            images[number] = TrainingImage.from_plane(plane.stack, plane.index)
+            images[number] = TrainingImage.from_plane(plane.stack, plane.index, seen.zoom)
             of_plane = samples.slice_of(number)
             pixels = samples.pixels[of_plane]
             known = np.ones(len(pixels), bool) if plane_field.missing is None else ~plane_field.missing.flat[pixels]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from patchfield.errors import LabelError
+from patchfield.errors import LabelError, TooFewClassesError
 from patchfield.field import FeatureRecipe
 from patchfield.probe.classes import ClassInfo
 from patchfield.probe.labels import Integers, LabelSamples, Strokes
@@ -106,7 +106,7 @@ def check_classes(values: Integers) -> None:
     """
     if len(values) < 2:
         painted = f"only class {values[0]} is painted" if len(values) else "nothing is painted"
-        raise LabelError(f"A probe needs strokes of at least two classes: {painted}.")
+        raise TooFewClassesError(f"A probe needs strokes of at least two classes: {painted}.")
     if len(values) > MAX_CLASSES:
         raise LabelError(
             f"The labels hold {len(values)} values, and a probe tells at most {MAX_CLASSES} classes apart: give "

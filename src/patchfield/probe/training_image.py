@@ -1,7 +1,7 @@
 """An image that a probe was trained on: what it is known by, and how large its pixels are."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, Self
@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 
 from patchfield.errors import printable
-from patchfield.images import Calibration, PlaneIndex, Stack
+from patchfield.images import Calibration, ImageSettings, PlaneIndex, Stack
 from patchfield.images.calibration import METRES
+from patchfield.images.settings import MAX_ZOOM
 
 PIXEL_SIZE_TOLERANCE = 1.5
 """Pixels larger or smaller by more than this factor than all that a probe was trained on are worth a warning: such a
@@ -53,10 +54,11 @@ class TrainingImage:
     name: str = field(default="", compare=False)
 
     @classmethod
-    def from_plane(cls, stack: Stack, index: PlaneIndex = ()) -> Self:
+    def from_plane(cls, stack: Stack, index: PlaneIndex = (), zoom: float = 1.0) -> Self:
         """A plane of an image, known by its content: wherever the file lies, and whatever it is called.
 
-        The content is hashed at the crossings of at most 512 rows and 512 columns.
+        The content is hashed at the crossings of at most 512 rows and 512 columns. Where a model sees the image
+        enlarged by `zoom`, its pixels are as large as they appear then.
 
         Raises
         ------
@@ -70,15 +72,17 @@ class TrainingImage:
         digest.update(lattice.tobytes())
         plane = f" [{', '.join(map(str, index))}]" if index else ""
         name = printable(f"{PurePath(stack.name).name[-MAX_NAME:]}{plane}")
-        return cls(digest.hexdigest()[:32], pixel_size(stack.calibration), name)
+        return cls(digest.hexdigest()[:32], pixel_size(stack.calibration, zoom), name)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""
         return {"id": self.id, "pixel_size": self.pixel_size, "name": self.name}
 
 
-def pixel_size(calibration: Calibration | None) -> float | None:
+def pixel_size(calibration: Calibration | None, zoom: float = 1.0) -> float | None:
     """Side of a pixel in nm; None where nothing is known, or only what a printer would want to know.
+
+    Of an image that is seen enlarged by `zoom`, as it is seen.
 
     Examples
     --------
@@ -87,7 +91,7 @@ def pixel_size(calibration: Calibration | None) -> float | None:
     """
     if calibration is None or not calibration.is_physical:
         return None
-    return math.sqrt(calibration.pixel_area) * _in_nanometres(calibration)
+    return math.sqrt(calibration.pixel_area) * _in_nanometres(calibration) / zoom
 
 
 def _in_nanometres(calibration: Calibration) -> float:
@@ -113,6 +117,11 @@ class PixelSizeMismatch:
     pixel_size: float
     known: tuple[float, float]
 
+    def settings(self, settings: ImageSettings) -> ImageSettings:
+        """How to see the image so that it shows things as large as the probe knows them."""
+        zoom = float(f"{settings.zoom * self.factor:.4g}")
+        return replace(settings, zoom=min(max(zoom, 1 / MAX_ZOOM), MAX_ZOOM))
+
     @property
     def sentence(self) -> str:
         """What to tell the user."""
@@ -125,7 +134,9 @@ class PixelSizeMismatch:
         )
 
 
-def mismatch(calibration: Calibration | None, known: tuple[float, float] | None) -> PixelSizeMismatch | None:
+def mismatch(
+    calibration: Calibration | None, known: tuple[float, float] | None, zoom: float = 1.0
+) -> PixelSizeMismatch | None:
     """Whether an image is of another magnification than a probe knows, by a factor of more than 1.5.
 
     Parameters
@@ -134,6 +145,8 @@ def mismatch(calibration: Calibration | None, known: tuple[float, float] | None)
         Of the image.
     known : (float, float) or None
         Smallest and largest pixels of the training images, in nm.
+    zoom : float
+        How many times the image is seen enlarged.
 
     Examples
     --------
@@ -142,7 +155,7 @@ def mismatch(calibration: Calibration | None, known: tuple[float, float] | None)
     >>> mismatch(Calibration(2.9, 2.9, "nm"), (1.0, 2.0)) is None
     True
     """
-    size = pixel_size(calibration)
+    size = pixel_size(calibration, zoom)
     if size is None or known is None:
         return None
     factor = size / min(max(size, known[0]), known[1])

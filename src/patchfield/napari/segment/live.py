@@ -4,9 +4,11 @@ import copy
 from functools import partial
 from typing import Protocol
 
+import numpy as np
 from psygnal import Signal
 
 from patchfield.napari.jobs import Job, Runner, Slot
+from patchfield.napari.segment.known import KnownImages
 from patchfield.napari.segment.updates import (
     Counted,
     Drawn,
@@ -18,14 +20,13 @@ from patchfield.napari.segment.updates import (
     UpdateRequest,
     UpdateStep,
     agreement_of_strokes,
-    training_pairs,
     update,
 )
 from patchfield.napari.session.classes import ClassTable
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.view import ViewState
 from patchfield.objects import Cleaning
-from patchfield.probe import Agreement, LinearProbe
+from patchfield.probe import Agreement, KeptSamples, LinearProbe
 
 VALIDATION_DELAY = 0.7
 """Seconds without another stroke before the agreement is computed: it is not to slow down who paints."""
@@ -59,7 +60,10 @@ class Live:
     probe : LinearProbe or None
         What segments now.
     loaded : LinearProbe or None
-        A probe from a file, which serves while the strokes do not suffice for another.
+        A probe from a file, which strokes correct: the samples that it keeps are learned from beside them. One of an
+        old file keeps none, and serves only until two classes are painted.
+    kept : KeptSamples
+        Those samples, of the classes that there are still.
     finishing : Cleaning
         What is done to every segmentation.
     following : bool
@@ -98,6 +102,15 @@ class Live:
         self._updates = Slot(runner, self.changed.emit)
         self._agreements = Slot(runner)
         self._strokes = 0
+        self._known = KnownImages()
+        self._kept = KeptSamples()
+        self._merged: dict[int, int] = {}
+        self._changes: dict[int, int] = {}
+        classes.changed.connect(self._on_classes)
+
+    @property
+    def kept(self) -> KeptSamples:
+        return self._kept
 
     @property
     def updating(self) -> bool:
@@ -120,11 +133,17 @@ class Live:
         self._submit(fit=self.stale and self.following)
 
     def adopt(self, probe: LinearProbe | None) -> None:
-        """Use a probe that was loaded, until strokes of two classes make another."""
+        """Go on with a probe that was loaded: it segments, and strokes correct it."""
         self._updates.cancel()
-        self.loaded = self.probe = probe
+        self._take(probe)
+        self.stale = bool(self._material.labelled())
         if probe is not None:
             self.finishing = probe.finishing
+
+    def merge_kept(self, value: int, into: int) -> None:
+        """Let what the loaded probe keeps of a class count as another one, for as long as that class is gone."""
+        self._merged[value] = into
+        self._on_classes()
 
     def finish(self, finishing: Cleaning) -> None:
         """Do something else to segmentations from now on; they are made anew."""
@@ -139,7 +158,8 @@ class Live:
         """Features are made in another way: forget what was learned from the old ones, learn the strokes anew."""
         self._updates.cancel()
         self._agreements.cancel()
-        self.loaded = self.probe = self.agreement = self.seconds = None
+        self._take(None)
+        self.agreement = self.seconds = None
         self.stale = bool(self._material.labelled())
 
     def close(self) -> None:
@@ -155,18 +175,36 @@ class Live:
         finished.finishing = self.finishing
         return finished
 
+    def _take(self, probe: LinearProbe | None) -> None:
+        self.loaded = self.probe = probe
+        self._kept = KeptSamples() if probe is None else probe.kept
+        self._merged, self._changes = {}, {}
+
+    def _on_classes(self) -> None:
+        """A class that goes takes what is kept of it along; undo brings it back."""
+        if self.loaded is None:
+            return
+        values = {int(value) for value in np.unique(self.loaded.kept.values)}
+        changes = {value: self._merged.get(value, 0) for value in values - set(self._classes.values)}
+        if changes != self._changes:
+            self._changes = changes
+            self._kept = self.loaded.kept.relabelled(changes) if changes else self.loaded.kept
+            self.strokes_changed()
+
     def _submit(self, *, fit: bool, interrupt: bool = False) -> None:
         labelled = self._material.labelled()
         request = UpdateRequest(
             labelled=labelled,
             classes=self._classes.infos,
             probe=self.probe,
-            fallback=self.loaded,
+            loaded=self.loaded,
+            kept=self._kept,
             fit=fit,
             finishing=self.finishing,
             target=self._material.target(),
             show=self._view.show,
             shown_class=self._view.shown_class,
+            images=self._known.of,
         )
         on_step = partial(self._on_step, self._strokes, labelled)
         self._updates.submit(Job(partial(update, request), on_step, self._on_error), interrupt=interrupt)
@@ -179,8 +217,8 @@ class Live:
             case Learned(probe):
                 self.probe = self._finished(probe)
                 self.stale = strokes != self._strokes
-            case Unlearned():
-                self.probe = self.loaded
+            case Unlearned(probe):
+                self.probe = probe
                 self.stale = False
                 if self.probe is None:
                     self.withdrawn.emit()
@@ -196,7 +234,7 @@ class Live:
         """Hold out strokes to see how well they are predicted, beside everything else."""
         if self.probe is None or self.probe is self.loaded or self.stale:
             return
-        work = partial(agreement_of_strokes, training_pairs(labelled), self.probe)
+        work = partial(agreement_of_strokes, labelled, self.probe, self._known.of)
         judged = tuple(entry.plane for entry in labelled if entry.field is not None)
         job = Job(work, partial(self._on_agreement, judged), self._on_error, delay=VALIDATION_DELAY)
         self._agreements.submit(job, interrupt=True)

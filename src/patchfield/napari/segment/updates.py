@@ -2,17 +2,19 @@
 
 import copy
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from patchfield.errors import TooFewClassesError
 from patchfield.field import FeatureField, Region
+from patchfield.images import Stack
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.results import Made
 from patchfield.napari.session.view import Show
 from patchfield.objects import Cleaning, clean
-from patchfield.probe import Agreement, ClassInfo, LinearProbe, stroke_agreement
+from patchfield.probe import Agreement, ClassInfo, KeptSamples, LinearProbe, TrainingImage, stroke_agreement
 
 BLOCK = 2048
 """Side of the pieces in which larger images are segmented, the ones in view first."""
@@ -20,11 +22,13 @@ BLOCK = 2048
 
 @dataclass(frozen=True)
 class Labelled:
-    """A painted plane: its labels and, once computed, its field."""
+    """A painted plane: its labels and, once computed, its field; and the image that it is of, seen with a zoom."""
 
     plane: Plane
     labels: np.ndarray
     field: FeatureField | None
+    stack: Stack
+    zoom: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,10 @@ class UpdateRequest:
         Names and colours.
     probe : LinearProbe or None
         The last one, from which fitting goes on.
-    fallback : LinearProbe or None
-        What to segment with when the strokes do not suffice.
+    loaded : LinearProbe or None
+        A probe from a file, which the strokes correct; it segments alone while nothing is painted.
+    kept : KeptSamples
+        What of its samples counts still.
     fit : bool
         Whether to learn from the strokes, or only to segment with `probe`.
     finishing : Cleaning
@@ -69,17 +75,21 @@ class UpdateRequest:
     show : Show
     shown_class : int
         Of which class the probability is shown.
+    images : callable
+        Gives what a probe is to remember of the images of some planes.
     """
 
     labelled: tuple[Labelled, ...]
     classes: dict[int, ClassInfo]
     probe: LinearProbe | None
-    fallback: LinearProbe | None
+    loaded: LinearProbe | None
+    kept: KeptSamples
     fit: bool
     finishing: Cleaning
     target: Target | None
     show: Show
     shown_class: int
+    images: "Images"
 
 
 @dataclass(frozen=True)
@@ -126,9 +136,12 @@ class Updated:
 
 @dataclass(frozen=True)
 class Unlearned:
-    """The strokes do not suffice (any more) to learn from."""
+    """There is nothing (any more) to learn from: `probe` serves, if there is one."""
+
+    probe: LinearProbe | None
 
 
+Images = Callable[[Sequence[Labelled]], list[TrainingImage]]
 UpdateStep = Counted | Learned | Unlearned | Drawn | Updated
 
 
@@ -139,17 +152,36 @@ def update(request: UpdateRequest) -> Generator[UpdateStep, None, None]:
     yield Counted(_sum(counts))
     probe = request.probe
     if request.fit:
-        if len(_sum(_counts_with_field(request, counts))) < 2:
-            yield Unlearned()
-            probe = request.fallback
-        else:
-            probe = copy.copy(probe) if probe is not None else LinearProbe(finishing=request.finishing)
-            probe.fit(training_pairs(request.labelled), classes=request.classes)
-            yield Learned(probe)
+        learned = _learned(request)
+        probe = _without_strokes(request) if learned is None else learned
+        yield Unlearned(probe) if learned is None else Learned(learned)
     if probe is None or request.target is None:
         return
     yield from draw(probe, request.target, request.show, request.shown_class)
     yield Updated(time.perf_counter() - start)
+
+
+def _learned(request: UpdateRequest) -> LinearProbe | None:
+    """A probe of the strokes and of what the loaded one keeps, all of it again: a stroke undone leaves no trace.
+
+    None where there is nothing that the loaded probe does not know itself, or not enough to learn from.
+    """
+    ready = [entry for entry in request.labelled if entry.field is not None]
+    changed = request.loaded is not None and request.kept is not request.loaded.kept
+    if not ready and not changed:
+        return None
+    before = request.probe or request.loaded
+    probe = LinearProbe(finishing=request.finishing) if before is None else copy.copy(before)
+    probe.kept = request.kept
+    try:
+        return probe.fit(training_pairs(ready), request.classes, request.images(ready))
+    except TooFewClassesError:
+        return None
+
+
+def _without_strokes(request: UpdateRequest) -> LinearProbe | None:
+    """The loaded probe as it is, unless a class was taken from it and too few are left."""
+    return None if request.loaded is None or request.kept is not request.loaded.kept else request.loaded
 
 
 def draw(probe: LinearProbe, target: Target, show: Show, shown_class: int) -> Iterator[Drawn]:
@@ -177,13 +209,14 @@ def draw(probe: LinearProbe, target: Target, show: Show, shown_class: int) -> It
 
 
 def agreement_of_strokes(
-    pairs: list[tuple[FeatureField, np.ndarray]], probe: LinearProbe
+    labelled: Sequence[Labelled], probe: LinearProbe, images: Images
 ) -> Iterator[Agreement | None]:
     """How well whole strokes are predicted that were held out; None while there are too few."""
-    yield stroke_agreement(pairs, probe)
+    ready = [entry for entry in labelled if entry.field is not None]
+    yield stroke_agreement(training_pairs(ready), probe, images(ready))
 
 
-def training_pairs(labelled: tuple[Labelled, ...]) -> list[tuple[FeatureField, np.ndarray]]:
+def training_pairs(labelled: Sequence[Labelled]) -> list[tuple[FeatureField, np.ndarray]]:
     return [(entry.field, entry.labels) for entry in labelled if entry.field is not None]
 
 
@@ -191,10 +224,6 @@ def count(labels: np.ndarray) -> dict[int, int]:
     """Pixels of each label value but 0."""
     pixels = np.bincount(labels[labels > 0])
     return {int(value): int(pixels[value]) for value in np.flatnonzero(pixels)}
-
-
-def _counts_with_field(request: UpdateRequest, counts: list[dict[int, int]]) -> list[dict[int, int]]:
-    return [counted for entry, counted in zip(request.labelled, counts, strict=True) if entry.field is not None]
 
 
 def regions(shape: tuple[int, int], view: Region, block: int = BLOCK) -> list[Region]:
