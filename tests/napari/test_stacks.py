@@ -148,3 +148,58 @@ def test_channels_last_are_shown_painted_on_and_taken_back(controller, two_phase
     assert controller.current.source.lengths == (96,)
     np.testing.assert_array_equal(layer.data, image)
     assert len(controller.viewer.layers) == count + 1, "strokes of the other shape stay, as an ordinary layer"
+
+
+@pytest.mark.parametrize("compared", [2**24, 0], ids=["all planes compared", "as for large labels"])
+@pytest.mark.parametrize("order", [(0, 2, 1), (2, 0, 1), (1, 2, 0)], ids=["transposed", "rolled", "rolled on"])
+def test_fills_and_brushes_count_whatever_the_canvas_shows(on_plane_one, order, compared, monkeypatch):
+    monkeypatch.setattr("patchfield.napari.layers.annotated.COMPARED_PIXELS", compared)
+    labels = on_plane_one.current.labels
+    on_plane_one.viewer.dims.order = order
+    labels.paint((2, 30, 30), 2)
+    labels.fill((3, 80, 80), 3)
+    assert [entry.pixels for entry in on_plane_one.classes] == [(labels.data == value).sum() for value in (1, 2, 3)]
+    assert set(on_plane_one.current.snapshots) == {(index,) for index in range(PLANES) if labels.data[index].any()}
+
+
+@pytest.mark.parametrize("compared", [2**24, 0], ids=["all planes compared", "as for large labels"])
+def test_strokes_in_three_dimensions_count(on_plane_one, compared, monkeypatch):
+    monkeypatch.setattr("patchfield.napari.layers.annotated.COMPARED_PIXELS", compared)
+    labels = on_plane_one.current.labels
+    on_plane_one.viewer.dims.ndisplay = 3
+    labels.n_edit_dimensions, labels.brush_size = 3, 4
+    labels.paint((2, 20, 20), 3)
+    assert {(1,), (2,), (3,)} <= set(on_plane_one.current.snapshots)
+    labels.undo()
+    assert set(on_plane_one.current.snapshots) == {(1,)}
+
+
+def test_a_stroke_on_a_long_time_lapse_reads_its_own_plane_only(controller, monkeypatch, stroke):
+    monkeypatch.setattr("patchfield.napari.layers.annotated.COMPARED_PIXELS", 0)
+    controller.viewer.add_image(np.zeros((300, 32, 32), np.uint8), axis_labels=("t", "y", "x"))
+    current = controller.current
+    for frame in (5, 7, 9):
+        controller.viewer.dims.set_point(0, frame)
+        stroke(controller, 1, 4, 4)
+    compared = []
+    compare = current._compare_plane
+    monkeypatch.setattr(current, "_compare_plane", lambda index: compared.append(index) or compare(index))
+    stroke(controller, 1, 20, 4)
+    assert set(compared) == {(9,)}, "the stroke's plane"
+    compared.clear()
+    controller.viewer.dims.set_point(0, 200)
+    assert set(compared) == {(200,)}, "the plane that came into view"
+    compared.clear()
+    current.labels.undo()
+    assert set(compared) == {(5,), (7,), (9,), (200,)}, "what undo reaches"
+    assert next(entry.pixels for entry in controller.classes) == 3 * 64
+
+
+def test_a_class_is_removed_from_all_planes_as_one_step(on_plane_one, stroke):
+    on_plane_one.viewer.dims.set_point(0, 3)
+    stroke(on_plane_one, 2, 10, 60)
+    before = on_plane_one.current.labels.data.copy()
+    on_plane_one.current.erase(2)
+    assert not (on_plane_one.current.labels.data == 2).any()
+    on_plane_one.current.labels.undo()
+    np.testing.assert_array_equal(on_plane_one.current.labels.data, before)

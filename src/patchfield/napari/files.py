@@ -118,12 +118,7 @@ class Files:
 
     def _take_labels(self, annotated: AnnotatedImage, read: tuple[LabelStack, LabelledPlanes]) -> None:
         labels, planes = read
-        whole = len(planes) == len(annotated.source.indices())
-        before = np.asarray(annotated.labels.data)
-        data = np.zeros(before.shape, labels.values.dtype) if whole else before.astype(labels.values.dtype)
-        for index, values in planes.items():
-            data[index] = values
-        annotated.replace_labels(data)
+        annotated.replace_planes(planes, others=len(planes) < len(annotated.source.indices()))
         if labels.classes:
             self._workspace.classes.replace({v: ClassInfo(c.name, c.color) for v, c in labels.classes.items()})
 

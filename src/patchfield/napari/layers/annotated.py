@@ -1,6 +1,7 @@
 """An image with its labels layer, and what was last seen painted on it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from psygnal import Signal
 from patchfield.errors import LabelError
 from patchfield.images import PlaneIndex
 from patchfield.napari.layers import roles
+from patchfield.napari.layers.blank import blank
 from patchfield.napari.layers.roles import METADATA_KEY, Role
 from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.session.classes import MAX_VALUE
@@ -29,7 +31,8 @@ class AnnotatedImage:
 
     napari says little about what changed: `paint` fires once per finished stroke of the mouse, but *before* the
     pixels change when the brush, the fill or a script paints at once (then `labels_update` follows); undo and redo
-    fire only `set_data`; and the payload is private. So labels are compared with their last snapshot.
+    fire only `set_data`, as does another plane that comes into view. So labels are compared with their last snapshot:
+    all of them where that costs nothing, else the planes that `paint` names, or those that undo can reach.
 
     Parameters
     ----------
@@ -49,11 +52,14 @@ class AnnotatedImage:
         self.source = source
         self.snapshots: dict[PlaneIndex, NDArray[Any]] = {}
         self._painted_once: set[PlaneIndex] = set()
-        self._pixels_follow = False
+        self._awaited: Iterable[PlaneIndex] = ()
+        self._seen_at: tuple[float, ...] = ()
+        self._is_new = False
         self.labels = self._find_or_create_labels()
         for emitter, callback in self._connections():
             emitter.connect(callback)
-        self._compare(self.source.indices())
+        if not self._is_new:
+            self._compare(self.source.indices())
 
     def plane(self, index: PlaneIndex) -> Plane:
         return Plane(self.source.id, index)
@@ -76,22 +82,50 @@ class AnnotatedImage:
         LabelError
             When a value does not fit into the layer, which holds classes 1 to 255.
         """
-        if data.min(initial=0) < 0 or data.max(initial=0) > MAX_VALUE:
-            wrong = int(data.max()) if data.max() > MAX_VALUE else int(data.min())
-            raise LabelError(
-                f"The labels hold the value {wrong}, but classes in the window are 1 to {MAX_VALUE}: number the "
-                "classes anew, and use no masks that number single objects."
-            )
+        _check_values(data)
         self.labels.data = data.astype(np.uint8)
         roles.forget_history(self.labels)
         if self._compare(self.source.indices()):
             self.strokes_changed.emit()
 
+    def replace_planes(self, planes: Mapping[PlaneIndex, NDArray[np.integer]], *, others: bool) -> None:
+        """Put other labels in some planes; undo starts anew.
+
+        Parameters
+        ----------
+        planes : mapping of plane index to (H, W) ndarray
+            Whole numbers, 0 = unlabelled.
+        others : bool
+            Whether the strokes of all other planes stay.
+
+        Raises
+        ------
+        LabelError
+            When a value does not fit into the layer, which holds classes 1 to 255; then nothing is replaced.
+        """
+        for values in planes.values():
+            _check_values(values)
+        cleared = () if others else [index for index in self.snapshots if index not in planes]
+        for index in cleared:
+            self.labels.data[index] = 0
+        for index, values in planes.items():
+            self.labels.data[index] = values
+        roles.forget_history(self.labels)
+        changed = self._compare([*planes, *cleared])
+        self.labels.refresh()
+        if changed:
+            self.strokes_changed.emit()
+
     def erase(self, value: int) -> None:
         """Remove the strokes of a class, as one step that can be undone."""
-        where = np.nonzero(np.asarray(self.labels.data) == value)
-        if len(where[0]):
-            self.labels.data_setitem(where, 0)
+        found = [(index, np.nonzero(labels == value)) for index, labels in self.snapshots.items()]
+        places = [
+            np.stack([*(np.full(len(rows), position) for position in index), rows, columns])
+            for index, (rows, columns) in found
+            if len(rows)
+        ]
+        if places:
+            self.labels.data_setitem(tuple(np.concatenate(places, axis=1)), 0)
 
     def result(self, role: Role) -> Layer | None:
         """Our layer of that role for this image."""
@@ -115,10 +149,10 @@ class AnnotatedImage:
                 return found
             # The image changed its shape: these labels are of another one. Strokes stay, as an ordinary layer.
             del found.metadata[METADATA_KEY]
-            if not np.asarray(found.data).any():
+            if not any(np.any(plane) for plane in found.data):
                 self.viewer.layers.remove(found)
-        blank = np.zeros(self.source.labels_shape, np.uint8)
-        labels = roles.create(self.viewer, self.source, Role.LABELS, blank)
+        labels = roles.create(self.viewer, self.source, Role.LABELS, blank(self.source.labels_shape))
+        self._is_new = True
         assert isinstance(labels, Labels)
         labels.brush_size = BRUSH_SIZE
         return labels
@@ -127,23 +161,30 @@ class AnnotatedImage:
         labels, image = self.labels.events, self.source.layer.events
         yield labels.paint, self._on_paint
         yield labels.labels_update, self._on_pixels
-        yield labels.set_data, self._on_data
+        yield labels.set_data, self._on_set_data
         yield labels.data, self._on_data
         yield labels.selected_label, self._on_selected_label
         yield image.data, self._on_image_data
         for name in _TRANSFORMS:
             yield getattr(image, name), self._follow
 
-    def _on_paint(self, event: object = None) -> None:
-        self._pixels_follow = not self._take_in()
+    def _on_paint(self, event: Any = None) -> None:
+        self._awaited = self._painted_by(getattr(event, "value", None))
+        if self._take_in(self._awaited):
+            self._awaited = ()
 
     def _on_pixels(self, event: object = None) -> None:
-        if self._pixels_follow:
-            self._pixels_follow = False
-            self._take_in()
+        awaited, self._awaited = self._awaited, ()
+        if awaited:
+            self._take_in(awaited)
+
+    def _on_set_data(self, event: object = None) -> None:
+        seen_at = tuple(self.viewer.dims.point)
+        moved, self._seen_at = seen_at != self._seen_at, seen_at
+        self._take_in(self._reached_by_undo(moved=moved))
 
     def _on_data(self, event: object = None) -> None:
-        self._take_in()
+        self._take_in(self.source.indices())
 
     def _on_selected_label(self, event: object = None) -> None:
         self.class_selected.emit(int(self.labels.selected_label))
@@ -157,9 +198,9 @@ class AnnotatedImage:
             if layer is not None:
                 roles.follow(layer, self.source)
 
-    def _take_in(self) -> bool:
-        """Take in what was painted since the last time; whether there was anything."""
-        changed = self._compare(self._possibly_painted())
+    def _take_in(self, indices: Iterable[PlaneIndex]) -> bool:
+        """Take in what was painted since the last time in some planes; whether there was anything."""
+        changed = self._compare(indices)
         if changed:
             self.strokes_changed.emit()
         return changed
@@ -184,14 +225,41 @@ class AnnotatedImage:
             del self.snapshots[index]
         return True
 
-    def _possibly_painted(self) -> Iterable[PlaneIndex]:
-        """The planes that may have changed: the shown one and those that undo and redo reach.
-
-        Where the canvas shows other axes than rows and columns (a rolled view, three dimensions), a stroke crosses
-        any number of planes; so it does with a brush of three dimensions.
-        """
-        shows_planes = tuple(self.viewer.dims.displayed) == tuple(range(self.viewer.dims.ndim))[-2:]
-        flat_brush = self.labels.n_edit_dimensions <= 2
-        if not (shows_planes and flat_brush) or self.labels.data.size <= COMPARED_PIXELS:
+    def _painted_by(self, steps: Any) -> Collection[PlaneIndex]:
+        """The planes that a step of undo, as `paint` names it, can have changed; all where it is not understood."""
+        lengths = self.labels.data.shape[:-2]
+        if self.labels.data.size <= COMPARED_PIXELS or not isinstance(steps, list):
             return self.source.indices()
-        return {self.source.index_at(self.viewer.dims.point), *self._painted_once}
+        planes: set[PlaneIndex] = set()
+        for step in steps:
+            # Whatever kind it is, it begins with where in the array it was: slices, or an array of places, per axis.
+            where = step[0] if isinstance(step, tuple) and step else None
+            if not isinstance(where, tuple) or len(where) != self.labels.data.ndim:
+                return self.source.indices()
+            planes.update(product(*(_positions(*one) for one in zip(where, lengths, strict=False))))
+        return planes
+
+    def _reached_by_undo(self, *, moved: bool) -> Collection[PlaneIndex]:
+        """The planes that may have changed where nothing is said: the shown one, and unless it just came into view
+        those that undo and redo reach.
+        """
+        if self.labels.data.size <= COMPARED_PIXELS:
+            return self.source.indices()
+        shown = self.source.index_at(self.viewer.dims.point)
+        return {shown} if moved else {shown, *self._painted_once}
+
+
+def _positions(where: Any, length: int) -> Iterable[int]:
+    """Positions along an axis that an index of it can mean."""
+    if isinstance(where, slice):
+        return range(*where.indices(length))
+    return [int(position) for position in np.unique(where)]
+
+
+def _check_values(labels: NDArray[np.integer]) -> None:
+    lowest, highest = labels.min(initial=0), labels.max(initial=0)
+    if lowest < 0 or highest > MAX_VALUE:
+        raise LabelError(
+            f"The labels hold the value {int(highest if highest > MAX_VALUE else lowest)}, but classes in the window "
+            f"are 1 to {MAX_VALUE}: number the classes anew, and use no masks that number single objects."
+        )

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from patchfield.images import PlaneIndex
 from patchfield.napari.jobs import Runner
 from patchfield.napari.layers import roles
 from patchfield.napari.layers.annotations import Annotations
+from patchfield.napari.layers.blank import blank
 from patchfield.napari.layers.counting import Counting
 from patchfield.napari.layers.groups import Groups
 from patchfield.napari.layers.roles import RESULT_ROLES, Role
@@ -29,6 +29,9 @@ from patchfield.probe import LinearProbe
 
 BORDER_WIDTH = 2
 """Of a segmentation that is seen as borders only, in pixels."""
+
+MAX_CLEARED = 2**26
+"""Bytes of a result that are cleared without asking which planes were drawn."""
 
 
 class Results:
@@ -195,13 +198,13 @@ class Results:
         shape = source.labels_shape if whole else source.shape
         if layer is None:
             style = self._style() if whole else {}
-            blank = np.zeros(shape, drawn.values.dtype)
-            layer = roles.create(self._viewer, source, role, blank, visible=False, **style)
+            empty = blank(shape, drawn.values.dtype)
+            layer = roles.create(self._viewer, source, role, empty, visible=False, **style)
             self._arrange(layer, role)
             return layer
         if layer.data.shape != shape:
             _note(layer, {})
-            layer.data = np.zeros(shape, drawn.values.dtype)
+            layer.data = blank(shape, drawn.values.dtype)
         elif drawn.values.dtype.itemsize > layer.data.dtype.itemsize:
             layer.data = layer.data.astype(drawn.values.dtype)
         return layer
@@ -222,6 +225,8 @@ def _note(layer: Layer, made: dict[PlaneIndex, Made]) -> None:
 
 
 def _clear(layer: Layer) -> None:
+    # Of a large stack only what was written: else all of it would be in memory from now on.
+    for index in _made(layer) if layer.data.nbytes > MAX_CLEARED else [...]:
+        layer.data[index] = 0
     _note(layer, {})
-    layer.data[...] = 0
     layer.refresh(extent=False, highlight=False)
