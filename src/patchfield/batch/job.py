@@ -26,7 +26,7 @@ class Job:
         The files, as :func:`patchfield.batch.selection.find_images` found them.
     output : Path
         Folder for the results.
-    suffix : "tif", "tiff" or "png"
+    suffix : "tif", "tiff", "png" or "ome.zarr"
     axes : str or None
         What the axes of files are that do not say it themselves, as in :class:`patchfield.ImageSettings`.
     plane : tuple of int or None
@@ -35,6 +35,8 @@ class Job:
         Whether probability maps are written beside segmentations.
     overwrite : bool
         Whether results are made again that are there already.
+    resample : bool
+        Whether images of another magnification than a probe knows are resampled to what it knows.
     finishing : Finishing
         What is done to segmentations, beside what the probe says.
     """
@@ -46,6 +48,7 @@ class Job:
     plane: PlaneIndex | None = None
     probabilities: bool = False
     overwrite: bool = False
+    resample: bool = False
     finishing: Finishing = field(default_factory=Finishing)
 
     def open(self, path: Path) -> Micrograph:

@@ -93,7 +93,7 @@ class ResultFolder:
 
     def _owner(self, file: Path) -> Path | None:
         """The image that an earlier result is of."""
-        found = read_provenance(file) if file.is_file() else None
+        found = read_provenance(file) if file.exists() else None
         if not found or IMAGE not in found:
             return None
         return Path(printable(os.path.realpath(self.folder / found[IMAGE])))
@@ -101,12 +101,13 @@ class ResultFolder:
 
 def _difference(found: Provenance, wanted: Provenance) -> str:
     """What an earlier result was made of or with that differs."""
-    different = next((key for key in wanted if found.get(key) != wanted[key]), "")
+    different = next((key for key in {**wanted, **found} if found.get(key) != wanted.get(key)), "")
     words = {
         IMAGE: "another image",
         "probe": "another probe",
         "features": "other features",
         "plane": "another plane",
         "intensity": "another intensity image",
+        "resampled": "another magnification",
     }
     return words.get(different, "other settings")

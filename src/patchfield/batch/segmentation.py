@@ -16,7 +16,7 @@ from patchfield.batch.matching import match_labels
 from patchfield.batch.outputs import check_folder, check_not_inputs
 from patchfield.batch.results import Provenance, ResultFolder
 from patchfield.errors import LabelError, OutputError, ProbeError
-from patchfield.images import Micrograph, check_writable, write_labels, write_map
+from patchfield.images import ImageSettings, Micrograph, check_writable, write_labels, write_map
 from patchfield.pipeline import Extractor
 from patchfield.probe import LinearProbe, is_probe
 from patchfield.probe.planes import KeptFields, LabelledPlane, PlaneTask, segment_planes, train_probe
@@ -29,7 +29,7 @@ def segment_with_labels(
     labels: Sequence[Path],
     extractor: Extractor,
     watch: Watch,
-    save_probe: Path | None = None,
+    probe_file: Path | None = None,
     probe: LinearProbe | None = None,
 ) -> Results:
     """Train a probe, or correct one, on the images that have labels, then segment all images.
@@ -65,8 +65,8 @@ def segment_with_labels(
             raise LabelError(next(iter(failures.sentences.values()))) from None
         raise
     trained = job.finishing.applied(trained)
-    if save_probe is not None:
-        _save(trained, save_probe, job.overwrite)
+    if probe_file is not None:
+        save_probe(trained, probe_file, job.overwrite)
     writer.segment_all(trained, extractor, watch, kept)
     return writer.results
 
@@ -100,8 +100,14 @@ def check_probe_file(path: Path, inputs: Sequence[Path]) -> None:
     check_folder(path.parent)
 
 
-def _save(probe: LinearProbe, path: Path, overwrite: bool) -> None:
-    """Save a probe; one that has learned something else is only replaced when that is asked for."""
+def save_probe(probe: LinearProbe, path: Path, overwrite: bool) -> None:
+    """Save a probe; one that has learned something else is only replaced when that is asked for.
+
+    Raises
+    ------
+    OutputError
+        When another one is there.
+    """
     if path.exists() and not overwrite:
         try:
             known = LinearProbe.load(path).fingerprint
@@ -141,19 +147,22 @@ class _Writer:
         """Segment one file, if that is still to do."""
         job, name = self.job, self.results.names[file]
         files = [self._file(name, "segmentation"), *(self._probability_files(name, probe) if job.probabilities else ())]
-        provenance = self.folder.provenance(file, {"probe": probe.fingerprint, **job.made_with})
+        # Only then, so that results of before, and those without it, are known again.
+        resampling = {"resampled": "yes"} if job.resample else {}
+        provenance = self.folder.provenance(file, {"probe": probe.fingerprint, **job.made_with, **resampling})
         # A run that was killed may have written the files and not the areas.
         if self.folder.is_done(file, files, provenance) and self.table.has(name):
             return Outcome.EARLIER
         micrograph = job.open(file)
         if self.results.is_done_with_another(micrograph):
             return Outcome.PART
-        mismatch = probe.pixel_size_mismatch(micrograph.calibration)
-        if mismatch is not None:
-            self.results.warnings[file] = f"{file}: {mismatch.sentence}"
+        settings = self._settings(file, micrograph, probe, extractor)
         indices = job.planes(micrograph)
         check_writable(files[0], planes=len(indices))
-        tasks = [PlaneTask(micrograph, index, kept.take(micrograph, index)) for index in indices]
+        tasks = [
+            PlaneTask(micrograph, index, kept.take(micrograph, index) if settings is None else None, settings)
+            for index in indices
+        ]
         class_names = {value: info.name for value, info in probe.classes.items()}
         made = _Made()
         for step in segment_planes(tasks, probe, extractor):
@@ -168,6 +177,18 @@ class _Writer:
         self._write(made, files, micrograph, probe, provenance)
         self.table.replace(name, made.areas)
         return Outcome.FINISHED
+
+    def _settings(
+        self, file: Path, micrograph: Micrograph, probe: LinearProbe, extractor: Extractor
+    ) -> ImageSettings | None:
+        """How to see an image of another magnification; None for all others, and where a warning has to do."""
+        mismatch = probe.pixel_size_mismatch(micrograph.calibration)
+        if mismatch is None:
+            return None
+        if self.job.resample:
+            return mismatch.settings(extractor.recipes[0].image)
+        self.results.warnings[file] = f"{file}: {mismatch.sentence}"
+        return None
 
     def _write(
         self, made: "_Made", files: list[Path], micrograph: Micrograph, probe: LinearProbe, provenance: Provenance

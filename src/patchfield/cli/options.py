@@ -90,6 +90,15 @@ FilledClasses = Annotated[
     ),
 ]
 FileFormat = Annotated[Literal["tiff", "png"], typer.Option("--format", help="Format of the results.")]
+ResultFormat = Annotated[Literal["tiff", "png", "ome-zarr"], typer.Option("--format", help="Format of the results.")]
+Resample = Annotated[
+    bool,
+    typer.Option(
+        "--resample",
+        help="Resample images whose pixels are of another size than the probe knows (by more than 1.5 times); results "
+        "have the pixels of the image.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Make results again that are there, and replace those of another probe.")
@@ -176,4 +185,4 @@ def check_backbone(name: str, option: str = "--backbone") -> None:
 
 def suffix_of(file_format: str) -> str:
     """The suffix of files of a format."""
-    return "tif" if file_format == "tiff" else file_format
+    return {"tiff": "tif", "ome-zarr": "ome.zarr"}.get(file_format, file_format)

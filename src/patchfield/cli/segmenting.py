@@ -20,6 +20,8 @@ from patchfield.cli.options import (
     Overwrite,
     PlaneText,
     ProbeFile,
+    Resample,
+    ResultFormat,
     SamplingName,
     SmallestPiece,
     SmoothRadius,
@@ -54,8 +56,9 @@ def segment(
     axes: AxesText = None,
     plane: PlaneText = None,
     save_probe: NewProbeFile = None,
-    file_format: FileFormat = "tiff",
+    file_format: ResultFormat = "tiff",
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write the probability maps.")] = False,
+    resample: Resample = False,
     smooth: SmoothRadius = None,
     min_size: SmallestPiece = None,
     fill_holes: FilledClasses = None,
@@ -99,6 +102,7 @@ def segment(
             index,
             probabilities,
             overwrite,
+            resample,
             finishing(smooth, min_size, fill_holes),
         )
         if trained is not None and probe is not None and not label_files:

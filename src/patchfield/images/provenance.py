@@ -6,6 +6,7 @@ import tifffile
 from PIL import Image
 
 from patchfield.errors import ImageError
+from patchfield.images.readers.arrays import zarr_notes
 from patchfield.images.readers.decoding import decoding
 from patchfield.images.readers.pictures import picture_notes
 from patchfield.images.readers.tiff import is_tiff, tiff_notes
@@ -30,6 +31,9 @@ def read_provenance(path: str | Path) -> dict[str, str] | None:
     {'image': 'scan.tif'}
     """
     path = Path(path)
+    if path.is_dir():
+        notes = zarr_notes(path)
+        return None if notes is None else dict(notes.provenance)
     if not path.is_file():
         return None
     try:

@@ -16,10 +16,12 @@ from patchfield.errors import ImageError
 from patchfield.images.calibration import METRES, Calibration
 from patchfield.images.colors import NamedColor, color_table
 from patchfield.images.notes import KEY, SOFTWARE, Notes
+from patchfield.images.ome_zarr import SUFFIX as ZARR_SUFFIX
+from patchfield.images.ome_zarr import write_ome_zarr
 from patchfield.images.readers.axes import UNKNOWN_AXES
 
 MAX_PNG_LABEL = 65535
-_SUFFIXES = (".tif", ".tiff", ".png")
+_SUFFIXES = (".tif", ".tiff", ".png", ZARR_SUFFIX)
 _IMAGEJ_DTYPES = (np.uint8, np.uint16, np.float32)
 _IMAGEJ_AXES = "TZC"
 _IMAGEJ_BYTES = 2**32 - 2**25
@@ -38,7 +40,7 @@ def check_writable(path: str | Path, planes: int = 1, largest: int = 0) -> None:
     Parameters
     ----------
     path : str or Path
-        Where it is to be written; ends with .tif, .tiff or .png.
+        Where it is to be written; ends with .tif, .tiff, .png or .ome.zarr.
     planes : int
         How many planes it will have.
     largest : int
@@ -51,7 +53,7 @@ def check_writable(path: str | Path, planes: int = 1, largest: int = 0) -> None:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _SUFFIXES:
-        raise ImageError(f"{path}: results are written as .tif or .png.")
+        raise ImageError(f"{path}: results are written as .tif, .png or .ome.zarr.")
     if suffix == ".png" and planes != 1:
         raise ImageError(f"{path}: PNG holds one plane, not {planes}: write TIFF instead.")
     if suffix == ".png" and largest > MAX_PNG_LABEL:
@@ -64,7 +66,7 @@ def write_image(path: str | Path, pixels: NDArray[Any], calibration: Calibration
     Parameters
     ----------
     path : str or Path
-        Ends with .tif, .tiff or .png.
+        Ends with .tif, .tiff, .png or .ome.zarr.
     pixels : ndarray (..., H, W) or (..., H, W, 3)
     calibration : Calibration, optional
         The size of a pixel.
@@ -90,7 +92,7 @@ def write_labels(
     Parameters
     ----------
     path : str or Path
-        Ends with .tif, .tiff or .png.
+        Ends with .tif, .tiff, .png or .ome.zarr.
     labels : ndarray (H, W) or, for TIFF, (..., H, W)
         Integers or booleans.
     calibration : Calibration, optional
@@ -123,7 +125,11 @@ def write_labels(
     check_writable(path, int(np.prod(labels.shape[:-2])), largest)
     smallest = labels.astype(np.min_scalar_type(largest), copy=False)
     colors = color_table(classes, largest)
-    _write(path, smallest, f"{axes}YX", Notes(calibration, classes or {}, provenance or {}), colors)
+    notes = Notes(calibration, classes or {}, provenance or {})
+    if Path(path).suffix.lower() == ZARR_SUFFIX:
+        write_ome_zarr(Path(path), smallest, f"{axes}YX", notes, labels=True)
+    else:
+        _write(path, smallest, f"{axes}YX", notes, colors)
 
 
 def write_map(
@@ -138,7 +144,7 @@ def write_map(
     Parameters
     ----------
     path : str or Path
-        Ends with .tif, .tiff or .png.
+        Ends with .tif, .tiff, .png or .ome.zarr.
     values : ndarray (..., H, W) or (..., K, H, W)
         For PNG one map with values between 0 and 1.
     calibration : Calibration, optional
@@ -149,9 +155,14 @@ def write_map(
         What the result was made of, see :func:`read_provenance`.
     """
     png = Path(path).suffix.lower() == ".png"
-    stored = np.round(np.clip(values, 0, 1) * 65535).astype(np.uint16) if png else values.astype(np.float32)
+    exact = values.astype(np.float32, copy=False)
+    stored = np.round(np.clip(values, 0, 1) * 65535).astype(np.uint16) if png else exact
     kinds = "C" if values.ndim == len(axes) + 3 else ""
-    _write(path, stored, f"{axes}{kinds}YX", Notes(calibration, provenance=provenance or {}))
+    notes = Notes(calibration, provenance=provenance or {})
+    if Path(path).suffix.lower() == ZARR_SUFFIX:
+        write_ome_zarr(Path(path), stored, f"{axes}{kinds}YX", notes, labels=False)
+    else:
+        _write(path, stored, f"{axes}{kinds}YX", notes)
 
 
 def write_rgb(
@@ -171,6 +182,8 @@ def _write(
     path: str | Path, pixels: NDArray[Any], axes: str, notes: Notes, colors: NDArray[np.uint8] | None = None
 ) -> None:
     path = Path(path)
+    if path.suffix.lower() == ZARR_SUFFIX:
+        raise ImageError(f"{path}: labels and maps are written as OME-Zarr, images as .tif or .png.")
     if len(axes) != pixels.ndim:
         raise ImageError(f"{path}: an array of shape {pixels.shape} does not have the axes {axes}.")
     lead = axes[: axes.index("Y")]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from patchfield.errors import ImageError
 from patchfield.images.calibration import Calibration
+from patchfield.images.notes import KEY, Notes
 from patchfield.images.readers.axes import UNKNOWN_AXES, arranged, guessed_axes, resolved_axes
 from patchfield.images.readers.contents import Contents
 from patchfield.images.readers.decoding import check_claim, decoding
@@ -166,7 +168,19 @@ def _zarr(path: Path, as_labels: bool, axes: str | None) -> Contents:
         node = zarr.open(str(path), mode="r")
         found, file_axes, calibration = _image_of(path, node, isinstance(node, zarr.Array))
         array = _NettedArray(path, found)
-    return _contents(path, array, file_axes, as_labels, axes, calibration)
+        said = dict(node.attrs).get(KEY)
+    contents = _contents(path, array, file_axes, as_labels, axes, calibration)
+    return replace(contents, notes=Notes.from_text(said)) if isinstance(said, str) else contents
+
+
+def zarr_notes(path: Path) -> Notes | None:
+    """What Patchfield wrote into a Zarr folder; None when it is not one of ours."""
+    try:
+        attributes = json.loads((path / ".zattrs").read_text())
+    except (OSError, ValueError):
+        return None
+    said = attributes.get(KEY) if isinstance(attributes, dict) else None
+    return Notes.from_text(said) if isinstance(said, str) else None
 
 
 def _image_of(path: Path, node: Any, is_array: bool) -> tuple[Any, str | None, Calibration | None]:
