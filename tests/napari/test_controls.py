@@ -70,7 +70,7 @@ def test_the_wheel_turns_nothing_that_has_not_the_focus(window):
         panel.features.backbones,
         panel.features.detail,
         panel.view.opacity,
-        panel.view.clusters,
+        panel.view.groups,
     ):
         value = control.currentIndex() if isinstance(control, QComboBox) else control.value()
         scroll(control)

@@ -65,7 +65,11 @@ class PrincipalComponents:
         FieldError
             When there are no fields, or they have different channels.
         """
-        features = sample_pixels(fields, samples)
+        return cls.from_features(sample_pixels(fields, samples), count)
+
+    @classmethod
+    def from_features(cls, features: NDArray[np.float32], count: int = 3) -> "PrincipalComponents":
+        """Components of features (n, channels) that were sampled before, of one image or of many."""
         standard = Standard.from_features(features)
         components, explained = _components(standard.standardise(features), count)
         largest = np.abs(components).argmax(1)

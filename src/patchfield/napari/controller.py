@@ -7,6 +7,7 @@ from napari.components import ViewerModel
 from patchfield.field import FeatureRecipe
 from patchfield.napari._qt.notices import notify
 from patchfield.napari.adapt.adapting import Adapting
+from patchfield.napari.explore.adopting import Adopting
 from patchfield.napari.explore.explorer import Explorer
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import Runner
@@ -47,6 +48,8 @@ class Controller(Workspace):
         One probe on many planes.
     explorer : Explorer
         What can be seen in the features without labels.
+    adopting : Adopting
+        Strokes made of it.
     tour : UnsureTour
         Where a stroke would help most.
     adapting : Adapting
@@ -83,6 +86,7 @@ class Controller(Workspace):
         self.files = Files(self)
         self.applying = Applying(self)
         self.explorer = Explorer(self)
+        self.adopting = Adopting(self, self.explorer)
         self.tour = UnsureTour(self)
         self.adapting = Adapting(self)
         self.keys = Keys(self, self.tour, self.images.step)
@@ -94,8 +98,8 @@ class Controller(Workspace):
             return
         self._closed = True
         disconnect_all(self.images, self.files, self.applying, self.explorer, self.adapting)
-        parts = (self.preferences, self.images, self.keys, self.tour, self.explorer, self.applying, self.adapting)
-        for part in parts:
+        parts = (self.preferences, self.images, self.keys, self.tour, self.adopting, self.explorer, self.applying)
+        for part in (*parts, self.adapting):
             part.close()
         super().close()
         self.runner.close()

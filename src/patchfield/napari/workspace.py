@@ -1,6 +1,6 @@
 """Where strokes become segmentations: images, features, classes and the live probe of one viewer, and no widget."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from napari.components import ViewerModel
@@ -16,6 +16,7 @@ from patchfield.napari.layers.annotations import Annotations
 from patchfield.napari.layers.groups import Groups
 from patchfield.napari.layers.results import Results
 from patchfield.napari.layers.shown import Shown
+from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.segment.features import Features
 from patchfield.napari.segment.live import Live
 from patchfield.napari.segment.updates import Drawn, Labelled, Target
@@ -93,6 +94,7 @@ class Workspace:
         self.shown = Shown(viewer, self.annotations, self.view)
         self.status: Status = status_for(Situation())
         self._plane: Plane | None = None
+        self._further: tuple[tuple[Plane, LayerStack], ...] = ()
         self._connect()
         self.annotations.select(self.annotations.first_choice)
 
@@ -201,6 +203,11 @@ class Workspace:
         self.make_features(probe.recipes)
         self.live.adopt(probe)
         self.live.predict()
+
+    def want(self, planes: Iterable[tuple[Plane, LayerStack]]) -> None:
+        """Compute the features of these planes, too, after those that are on view or painted; () for no others."""
+        self._further = tuple(planes)
+        self._request_features()
 
     def close(self) -> None:
         """Stop all jobs, stop listening and reporting; the layers stay."""
@@ -325,11 +332,12 @@ class Workspace:
         return self.current.plane(self.current.source.index_at(self.viewer.dims.point))
 
     def _request_features(self) -> None:
-        """Ask for the fields of the plane on view, then of those with strokes."""
+        """Ask for the fields of the plane on view, then of those with strokes, then of those wanted besides."""
         wanted = [] if self._plane is None or self.current is None else [(self._plane, self.current.source)]
         for annotated in self.annotations:
             wanted += [(plane, annotated.source) for plane, _ in annotated.painted_planes() if plane != self._plane]
-        self.features.request(wanted)
+        asked = {plane for plane, _ in wanted}
+        self.features.request([*wanted, *((plane, source) for plane, source in self._further if plane not in asked)])
 
     def _update_status(self) -> None:
         status = status_for(self._situation())

@@ -123,10 +123,12 @@ def test_views_are_chosen_from_one_list(small, qtbot):
     section.threshold.setValue(90)
     assert small.explorer.threshold == pytest.approx(0.9)
     qtbot.mouseClick(section.buttons[Show.CLUSTERS], Qt.MouseButton.LeftButton)
-    before = int(small.shown.layer.data.max())
-    section.clusters.setValue(3)
-    assert before == 6 != int(small.shown.layer.data.max()) == 3
-    small.select_class(1)
+    section.groups.setValue(7)
+    assert (small.explorer.groups, section.number.value(), section.automatic.isChecked()) == (7, 7, False)
+    section.automatic.click()
+    assert small.explorer.automatic
+    section.adopt.click()
+    assert small.classes.painted > 1
     assert section.buttons[Show.SEGMENTATION].isChecked()
     assert not section.buttons[Show.ATTENTION].isEnabled()
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from patchfield.errors import FieldError
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import Role, roles
@@ -86,6 +87,103 @@ def test_a_higher_threshold_leaves_less_foreground(painted):
     much = np.count_nonzero(layer.data)
     painted.explorer.set_threshold(0.9)
     assert 0 < np.count_nonzero(layer.data) < much
+
+
+@pytest.fixture
+def two_images(controller, viewer, two_phases):
+    """Nothing painted; iron is the current one, and the other way round."""
+    viewer.add_image(two_phases(), name="steel")
+    viewer.add_image(two_phases(seed=1)[:, ::-1], name="iron")
+    return controller
+
+
+@pytest.mark.parametrize("exploration", [Show.PCA, Show.CLUSTERS])
+def test_images_share_colours_and_groups(two_images, viewer, exploration):
+    two_images.show(exploration)
+    assert two_images.explorer.images == (2, 2)
+    role = ROLE_OF_VIEW[exploration]
+    groups = two_images.explorer.group_map
+    iron = (groups() if exploration is Show.CLUSTERS else two_images.current.result(role).data).copy()
+    two_images.select(viewer.layers["steel"])
+    steel = groups() if exploration is Show.CLUSTERS else two_images.current.result(role).data
+    inside = np.s_[20:76, 8:28], np.s_[20:76, 68:88]
+    for here, there in (inside, inside[::-1]):
+        np.testing.assert_allclose(steel[here].mean((0, 1)), iron[there].mean((0, 1)), atol=0.1)
+
+
+def test_clusters_are_merged_without_computing_them_again(two_images):
+    explorer = two_images.explorer
+    two_images.show(Show.CLUSTERS)
+    model, layer = explorer.model, two_images.current.result(Role.CLUSTERS)
+    assert explorer.automatic
+    assert 2 <= explorer.groups <= 8
+    for count in (2, 5, 40):
+        explorer.set_groups(count)
+        colours = {tuple(layer.colormap.color_dict[value]) for value in range(1, explorer.max_groups + 1)}
+        assert len(colours) == explorer.groups == count
+    assert explorer.model is model
+    explorer.set_side(4)
+    assert explorer.model is not model
+
+
+def test_a_click_searches_all_open_images_and_a_place_is_gone_to(two_images, viewer):
+    two_images.explorer.set_side(0)
+    two_images.show(Show.SIMILARITY)
+    click(viewer.mouse_drag_callbacks[-1], viewer, (48, 80), "mouse_release")
+    places = two_images.explorer.places
+    assert places[0][1:3] == (48, 80)
+    assert [place[3] for place in places] == sorted((place[3] for place in places), reverse=True)
+    steel = str(viewer.layers["steel"].unique_id)
+    number = next(i for i, place in enumerate(places) if place[0].image == steel)
+    assert places[number][2] < 48, "the dark half of the other image"
+    two_images.explorer.visit(number)
+    assert two_images.current.source.id == steel
+    assert viewer.scene.camera.center[-2:] == pytest.approx(places[number][1:3])
+    assert two_images.current.result(Role.SIMILARITY).data[places[number][1:3]] == pytest.approx(places[number][3])
+
+
+def test_groups_become_strokes_of_classes_in_one_step_that_is_undone(two_images):
+    labels = two_images.current.labels
+    two_images.show(Show.CLUSTERS)
+    two_images.explorer.set_groups(3)
+    groups = two_images.explorer.group_map()
+    two_images.adopting.adopt()
+    assert two_images.view.show is Show.SEGMENTATION
+    assert [entry.name for entry in two_images.classes if entry.pixels] == ["group 1", "group 2", "group 3"]
+    painted = labels.data > 0
+    assert 0 < painted.mean() < 0.2
+    np.testing.assert_array_equal(labels.data[painted], groups[painted])
+    assert two_images.live.probe is not None
+    labels.undo()
+    assert not labels.data.any()
+
+
+def test_strokes_that_are_there_stay_and_named_classes_are_not_taken_over(painted):
+    before = painted.current.labels.data.copy()
+    painted.show(Show.FOREGROUND)
+    painted.adopting.adopt()
+    after = painted.current.labels.data
+    np.testing.assert_array_equal(after[before > 0], before[before > 0])
+    assert (after > 0).sum() > (before > 0).sum()
+    assert [entry.name for entry in painted.classes] == ["background", "foreground"]
+
+
+def test_similar_places_are_painted_with_the_chosen_class(painted, viewer):
+    painted.select_class(2)
+    painted.show(Show.SIMILARITY)
+    assert not painted.adopting.possible
+    click(viewer.mouse_drag_callbacks[-1], viewer, (70, 80), "mouse_release")
+    before = painted.current.labels.data.copy()
+    painted.adopting.adopt()
+    new = painted.current.labels.data != before
+    assert new.any()
+    assert set(painted.current.labels.data[new].tolist()) == {2}
+    assert np.nonzero(new)[1].min() >= 40
+
+
+def test_what_cannot_become_strokes_is_said(painted):
+    with pytest.raises(FieldError, match="nothing to adopt"):
+        painted.adopting.adopt()
 
 
 def test_attention_is_offered_only_where_there_is_any(painted):
