@@ -182,7 +182,7 @@ class TestBeforeComputing:
         [
             ("a.png", {"planes": 5}, "one plane, not 5: write TIFF"),
             ("a.png", {"largest": 70000}, "up to 65535, not 70000: write TIFF"),
-            ("a.jpg", {}, "written as .tif or .png"),
+            ("a.jpg", {}, "written as .tif, .png or .ome.zarr"),
         ],
     )
     def test_formats_that_cannot_hold_a_result_are_refused(self, tmp_path, name, options, sentence):

@@ -16,6 +16,8 @@ from patchfield.errors import ImageError
 from patchfield.images.calibration import METRES, Calibration
 from patchfield.images.colors import NamedColor, color_table
 from patchfield.images.notes import KEY, SOFTWARE, Notes
+from patchfield.images.ome_tiff import SUFFIXES as OME_SUFFIXES
+from patchfield.images.ome_tiff import write_ome_tiff
 from patchfield.images.ome_zarr import SUFFIX as ZARR_SUFFIX
 from patchfield.images.ome_zarr import write_ome_zarr
 from patchfield.images.readers.axes import UNKNOWN_AXES
@@ -191,6 +193,9 @@ def _write(
     with atomic_path(path) as temporary:
         if path.suffix.lower() == ".png":
             _write_png(temporary, pixels.reshape(pixels.shape[len(lead) :]), notes, colors)
+        elif path.name.lower().endswith(OME_SUFFIXES):
+            colormap = None if colors is None else _colormap(colors)
+            write_ome_tiff(temporary, pixels, axes, notes, _software(), colormap)
         elif _suits_imagej(pixels, axes):
             _write_imagej(temporary, pixels, axes, notes, colors)
         else:

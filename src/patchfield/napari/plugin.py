@@ -1,18 +1,17 @@
-"""What the manifest points at: the panel, the reader of probes, the sample data."""
+"""What the manifest points at: the panel, and the sample data."""
 
 import secrets
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
 
-from patchfield.errors import ProbeError
+from patchfield.errors import PatchfieldError
 from patchfield.samples import endless, load_sample
 
+if TYPE_CHECKING:
+    from patchfield.napari._qt.panel import PatchfieldPanel
+
 PLUGIN = "napari-patchfield"
-NO_LAYERS = [(None,)]
-"""How napari learns that a file was read and adds no layer."""
 
 LayerData = list[tuple[Any, dict[str, Any], str]]
 
@@ -26,18 +25,20 @@ def __getattr__(name: str) -> type:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def probe_reader(path: str | list[str]) -> Callable[[Any], list[tuple[None]]] | None:
-    """napari's question whether we read a path: yes for one file that ends with .probe."""
-    return _load if isinstance(path, str) and Path(path).suffix == ".probe" else None
+def opened_panel() -> "PatchfieldPanel":
+    """The panel of the window at hand, opened where it is not.
 
-
-def _load(path: str) -> list[tuple[None]]:
+    Raises
+    ------
+    PatchfieldError
+        When there is no window.
+    """
     viewer = napari.current_viewer()
     if viewer is None:
-        raise ProbeError(f"{path} is a probe, which needs a napari window: in scripts use LinearProbe.load.")
-    _, docked = viewer.window.add_plugin_dock_widget(PLUGIN)
-    docked.controller.files.load_probe(path)
-    return NO_LAYERS
+        raise PatchfieldError("This needs a napari window: in scripts use patchfield.LinearProbe.")
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN)
+    found: PatchfieldPanel = panel
+    return found
 
 
 def layer_data(name: str) -> LayerData:

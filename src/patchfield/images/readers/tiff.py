@@ -10,6 +10,7 @@ from tifffile import COMPRESSION
 
 from patchfield.errors import ImageError
 from patchfield.images.notes import KEY, SOFTWARE, Notes
+from patchfield.images.ome_tiff import ome_notes
 from patchfield.images.readers.axes import UNKNOWN_AXES, arranged, resolved_axes
 from patchfield.images.readers.contents import Contents
 from patchfield.images.readers.decoding import check_claim, decoding
@@ -184,5 +185,7 @@ def tiff_notes(file: tifffile.TiffFile) -> Notes | None:
     """What `writing` left in a file of ours."""
     if not str(file.pages.first.software).startswith(SOFTWARE):
         return None
+    if file.is_ome:
+        return ome_notes(file.ome_metadata or "")
     metadata = file.imagej_metadata or (file.shaped_metadata or ({},))[0]
     return Notes.from_text(str(metadata.get(KEY, "")))

@@ -7,6 +7,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from patchfield.napari._qt.activity import Activity
 from patchfield.napari._qt.cards import GAP, Section, StatusCard, wrapping
 from patchfield.napari._qt.controls import Manners
 from patchfield.napari._qt.folding import remember_folding
@@ -55,7 +56,7 @@ class PatchfieldPanel(QWidget):
         self._manners = Manners(self, to_image)
         # When the window goes, Qt destroys the panel and what is in it without asking. A method of the panel would not
         # be called any more; the controller outlives it.
-        self._close = _closing(self.controller, page)
+        self._close = _closing(Activity(self.controller), page, self.controller)
         self.destroyed.connect(self._close)
 
     def event(self, event: QEvent | None) -> bool:
@@ -115,12 +116,12 @@ class _Column(QScrollArea):
         return QSize(self._content.minimumSizeHint().width() + width + 2 * GAP, MIN_HEIGHT)
 
 
-def _closing(controller: Controller, page: Page) -> Callable[[], None]:
+def _closing(*parts: Activity | Page | Controller) -> Callable[[], None]:
     """A plain function: Qt drops connections to methods of what it is destroying."""
 
     def close() -> None:
-        page.close()
-        controller.close()
+        for part in parts:
+            part.close()
 
     return close
 

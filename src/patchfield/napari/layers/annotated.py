@@ -146,6 +146,7 @@ class AnnotatedImage:
         found = roles.find(self.viewer, self.source, Role.LABELS)
         if isinstance(found, Labels):
             if found.data.shape == self.source.labels_shape:
+                roles.describe(found, self.source)
                 return found
             # The image changed its shape: these labels are of another one. Strokes stay, as an ordinary layer.
             del found.metadata[METADATA_KEY]

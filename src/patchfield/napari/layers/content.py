@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Layer
 from numpy.typing import NDArray
 
 from patchfield.errors import ImageError
@@ -102,7 +102,18 @@ def finest(layer: Image) -> LazyArray:
     return data
 
 
-def calibration_of_layer(layer: Image, letters: str) -> Calibration | None:
+def axes_of_layer(layer: Layer) -> str:
+    """One letter for each axis of a layer: what it says, else unknown; rows and columns are always the last two.
+
+    Raises
+    ------
+    ImageError
+        When the layer has fewer than two axes.
+    """
+    return _letters_of_layer(layer, None)[0]
+
+
+def calibration_of_layer(layer: Layer, letters: str) -> Calibration | None:
     """Pixel size, distance of slices and time between frames, where the layer has physical units."""
     scale = dict(zip(letters, (float(length) for length in layer.scale), strict=True))
     units = dict(zip(letters, (f"{unit:~}" for unit in layer.units), strict=True))
@@ -149,7 +160,7 @@ def _array_stack(layer: Image, data: LazyArray, letters: str, calibration: Calib
     return ArrayStack(data, letters + samples, f"layer '{layer.name}'", calibration)
 
 
-def _letters_of_layer(layer: Image, axes: str | None) -> tuple[str, bool]:
+def _letters_of_layer(layer: Layer, axes: str | None) -> tuple[str, bool]:
     """One letter for each axis, and whether the layer itself says so; rows and columns are always the last two."""
     if layer.ndim < 2:
         raise ImageError(f"layer '{layer.name}' has {layer.ndim} axis: an image has rows and columns.")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -10,7 +11,7 @@ from napari.layers import Image
 from napari.layers._source import layer_source
 from numpy.typing import NDArray
 
-from patchfield.images import LazyArray, Stack, read_image
+from patchfield.images import Calibration, LazyArray, Stack, read_image
 from patchfield.images.readers.axes import UNKNOWN_AXES
 
 THUMBNAIL = 48
@@ -33,6 +34,8 @@ class ReadFile:
     rgb : bool
     axis_labels : tuple of str or None
         Where the file says what its axes mean.
+    placement : dict
+        Scale and units, as arguments of a layer, where the file says them.
     """
 
     path: Path
@@ -40,6 +43,7 @@ class ReadFile:
     pixels: LazyArray
     rgb: bool
     axis_labels: tuple[str, ...] | None
+    placement: dict[str, Any]
 
 
 def read_file(path: Path, name: str = "", axes: str | None = None) -> ReadFile:
@@ -67,13 +71,34 @@ def read_file(path: Path, name: str = "", axes: str | None = None) -> ReadFile:
         pixels, letters = np.moveaxis(pixels, -1, -3) if known else da.moveaxis(pixels, -1, -3), f"{file.axes}CYX"
     says = len(letters) > 2 and not any(letter in UNKNOWN_AXES for letter in letters)
     labels = tuple(_NAMES.get(letter, letter.lower()) for letter in letters) if says else None
-    return ReadFile(path, name or path.stem, pixels, rgb, labels)
+    return ReadFile(path, name or path.stem, pixels, rgb, labels, placement(letters, file.calibration))
+
+
+def placement(letters: str, calibration: Calibration | None) -> dict[str, Any]:
+    """Scale and units of a layer with these axes; nothing where no microscope's scale is known.
+
+    Examples
+    --------
+    >>> placement("TYX", Calibration(0.5, 0.25, "µm", interval=60.0))
+    {'scale': (60.0, 0.5, 0.25), 'units': ('second', 'µm', 'µm')}
+    """
+    if calibration is None or not calibration.is_physical:
+        return {}
+    known: dict[str, tuple[float | None, str]] = {
+        "Y": (calibration.height, calibration.unit),
+        "X": (calibration.width, calibration.unit),
+        "Z": (calibration.depth, calibration.unit),
+        "T": (calibration.interval, "second"),
+    }
+    found = [known.get(letter, (None, "")) for letter in letters]
+    scale = tuple(1.0 if length is None else length for length, _ in found)
+    return {"scale": scale, "units": tuple("pixel" if length is None else unit for length, unit in found)}
 
 
 def add_layer(viewer: ViewerModel, read: ReadFile) -> Image:
     """Add a file that was read to a viewer; the layer knows where it is from, as if napari had opened it."""
     with layer_source(path=str(read.path), reader_plugin="napari-patchfield"):
-        layer = Image(read.pixels, name=read.name, rgb=read.rgb, axis_labels=read.axis_labels)
+        layer = Image(read.pixels, name=read.name, rgb=read.rgb, axis_labels=read.axis_labels, **read.placement)
     viewer.add_layer(layer)
     return layer
 

@@ -159,11 +159,9 @@ class Results:
         """Colour all strokes and segmentations like the classes, and note the classes in the labels layers."""
         for layer in self._viewer.layers:
             role = roles.role(layer)
-            if role is Role.LABELS:
-                layer.colormap = roles.colormap(self._classes.colors())
-                layer.metadata[roles.METADATA_KEY]["classes"] = self._classes.infos
-            elif role is Role.SEGMENTATION:
-                layer.colormap = roles.colormap(self._classes.colors(only_visible=True))
+            if role in (Role.LABELS, Role.SEGMENTATION):
+                layer.colormap = roles.colormap(self._classes.colors(only_visible=role is Role.SEGMENTATION))
+                self._name_classes(layer)
 
     def _arrange(self, layer: Layer, role: Role) -> None:
         if isinstance(layer, Labels):
@@ -188,6 +186,13 @@ class Results:
             if str(layer.unique_id) in different:
                 self.changed.emit(self._annotations.source_of(layer))
 
+    def _name_classes(self, layer: Layer) -> None:
+        """Note the classes in a layer: for when the panel is opened again, for writers, for napari's own tables."""
+        infos = self._classes.infos
+        if infos != layer.metadata[roles.METADATA_KEY].get("classes"):
+            layer.metadata[roles.METADATA_KEY]["classes"] = infos
+            layer.features = roles.features_of_classes(infos)
+
     def _style(self) -> dict[str, Any]:
         return {"colormap": roles.colormap(self._classes.colors(only_visible=True)), "opacity": self.opacity}
 
@@ -200,6 +205,8 @@ class Results:
             style = self._style() if whole else {}
             empty = blank(shape, drawn.values.dtype)
             layer = roles.create(self._viewer, source, role, empty, visible=False, **style)
+            if whole:
+                self._name_classes(layer)
             self._arrange(layer, role)
             return layer
         if layer.data.shape != shape:

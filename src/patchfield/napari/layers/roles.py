@@ -1,6 +1,6 @@
 """The layers that the plugin makes: found by what they carry, never by name; other people's are never touched."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -10,6 +10,7 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.transforms.transform_utils import shear_to_matrix
 
+from patchfield.images.colors import NamedColor
 from patchfield.napari.layers.stack import LayerStack
 
 METADATA_KEY = "patchfield"
@@ -87,6 +88,7 @@ def create(viewer: ViewerModel, source: LayerStack, made_for: Role, data: np.nda
         **(_STYLES[made_for] | style),
         **placement(source.layer, axes),
     )
+    describe(layer, source)
     selection = set(viewer.layers.selection)
     viewer.layers.insert(_height(viewer, source, made_for), layer)
     if made_for is not Role.LABELS:
@@ -116,12 +118,24 @@ def follow(layer: Layer, source: LayerStack) -> None:
     """Put a layer of ours where its image is now."""
     for name, value in placement(source.layer, source.layer_axes[-layer.ndim :]).items():
         setattr(layer, name, value)
+    describe(layer, source)
 
 
 def colormap(colors: dict[int, str]) -> DirectLabelColormap:
     """Label value -> colour; every other value is invisible."""
     invisible: dict[int | None, str] = {None: "transparent", 0: "transparent"}
     return DirectLabelColormap(color_dict=invisible | colors)
+
+
+def features_of_classes(classes: Mapping[int, NamedColor]) -> dict[str, Any]:
+    """What napari's table of features and its status bar say of each label value: the name of its class."""
+    values = sorted(classes)
+    return {"index": [0, *values], "class": ["unlabelled", *(classes[value].name for value in values)]}
+
+
+def describe(layer: Layer, source: LayerStack) -> None:
+    """Note in a layer of ours what the axes of its image are and how large its pixels: writers see nothing else."""
+    layer.metadata[METADATA_KEY] |= {"axes": source.axes, "calibration": source.calibration}
 
 
 def forget_history(labels: Labels) -> None:

@@ -10,9 +10,9 @@ from patchfield.images import IMAGE_SUFFIXES, Contrast
 from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, icon, row, tool
 from patchfield.napari._qt.image_list import ImageList
 from patchfield.napari._qt.notices import notify_refusals
+from patchfield.napari.controller import Controller
 from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.project.images import Images
-from patchfield.napari.workspace import Workspace
 
 FILES = f"Images ({' '.join(f'*{suffix}' for suffix in sorted(IMAGE_SUFFIXES))});;All files (*)"
 
@@ -41,9 +41,9 @@ PICKS = {Channels.ALL: 0, Channels.ONE: 1, Channels.THREE: 3, Channels.LAYERS: 3
 class ImagesSection(Section):
     """The list of images; of the current one contrast, and axes and channels where there is a choice."""
 
-    def __init__(self, workspace: Workspace, images: Images) -> None:
+    def __init__(self, workspace: Controller, images: Images) -> None:
         super().__init__("Images", expanded=True)
-        self._workspace, self._images = workspace, images
+        self._workspace, self._images, self._settings = workspace, images, workspace.settings
         self.list = ImageList(images)
         self.previous = tool(icon("left_arrow"), "Previous image (PageUp)", lambda: self._step(-1))
         self.next = tool(icon("right_arrow"), "Next image (PageDown)", lambda: self._step(1))
@@ -51,8 +51,8 @@ class ImagesSection(Section):
         self.open = QPushButton("Open…")
         self.open.setToolTip("Add images to the list: files, or all images of a folder")
         menu = QMenu(self.open)
-        menu.addAction("Images…", self._open_files)
-        menu.addAction("All images of a folder…", self._open_folder)
+        menu.addAction("Images…", self.open_files)
+        menu.addAction("All images of a folder…", self.open_folder)
         self.open.setMenu(menu)
         self.description = hint()
         self.contrast = _list("Which grey values the features see as black and white; automatic leaves uint8 as it is")
@@ -117,20 +117,25 @@ class ImagesSection(Section):
         if current is not None:
             notify_refusals(self._images.remove)(current.key)
 
-    def _open_files(self) -> None:
+    def open_files(self) -> None:
+        """Ask for image files, and add them to the list."""
         paths, _ = QFileDialog.getOpenFileNames(self, "Open images", str(self._folder()), FILES)
         if paths:
+            self._settings.remember_folder(Path(paths[0]).parent)
             notify_refusals(self._images.add_files)(paths)
 
-    def _open_folder(self) -> None:
+    def open_folder(self) -> None:
+        """Ask for a folder, and add its images to the list."""
         folder = QFileDialog.getExistingDirectory(self, "Open all images of a folder", str(self._folder()))
         if folder:
+            self._settings.remember_folder(Path(folder))
             notify_refusals(self._images.add_folder)(folder)
 
     def _folder(self) -> Path:
-        """Where the current image lies."""
+        """Where the current image lies, else where a file was opened or saved last."""
         current = self._images.current
-        return Path.home() if current is None or current.path is None else current.path.parent
+        last = self._settings.memory.last_folder or Path.home()
+        return last if current is None or current.path is None else current.path.parent
 
     def _choose_contrast(self) -> None:
         current = self._workspace.current
