@@ -7,11 +7,14 @@ from napari.components import ViewerModel
 from patchfield.field import FeatureRecipe
 from patchfield.napari._qt.notices import notify
 from patchfield.napari.adapt.adapting import Adapting
+from patchfield.napari.check.check import Check
 from patchfield.napari.explore.adopting import Adopting
 from patchfield.napari.explore.explorer import Explorer
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import Runner
 from patchfield.napari.layers.keys import Keys
+from patchfield.napari.layers.places import Places
+from patchfield.napari.objects.objects import Objects
 from patchfield.napari.preferences import Acting, first_backbone
 from patchfield.napari.project.images import Images
 from patchfield.napari.segment.apply import Applying
@@ -50,8 +53,14 @@ class Controller(Workspace):
         What can be seen in the features without labels.
     adopting : Adopting
         Strokes made of it.
+    places : Places
+        Goes to places of images, and back.
     tour : UnsureTour
         Where a stroke would help most.
+    check : Check
+        How far the probe can be trusted.
+    objects : Objects
+        The objects of a class, counted and measured.
     adapting : Adapting
         A backbone of the user's own images.
     keys : Keys
@@ -87,7 +96,10 @@ class Controller(Workspace):
         self.applying = Applying(self)
         self.explorer = Explorer(self)
         self.adopting = Adopting(self, self.explorer)
-        self.tour = UnsureTour(self)
+        self.places = Places(viewer, self.annotations)
+        self.tour = UnsureTour(self, self.places)
+        self.check = Check(self, self.places)
+        self.objects = Objects(self, self.places)
         self.adapting = Adapting(self)
         self.keys = Keys(self, self.tour, self.images.step)
         self._closed = False
@@ -98,8 +110,9 @@ class Controller(Workspace):
             return
         self._closed = True
         disconnect_all(self.images, self.files, self.applying, self.explorer, self.adapting)
+        disconnect_all(self.places, self.check, self.objects)
         parts = (self.preferences, self.images, self.keys, self.tour, self.adopting, self.explorer, self.applying)
-        for part in (*parts, self.adapting):
+        for part in (*parts, self.adapting, self.check, self.objects, self.places):
             part.close()
         super().close()
         self.runner.close()

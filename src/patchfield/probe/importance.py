@@ -4,7 +4,7 @@ Weights alone do not say it: features resemble each other, and what one group lo
 is fitted again without each group, from the weights that the others have, and the agreement of whole strokes compared.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -137,21 +137,39 @@ def group_importance(
     >>> max(entry.loss for entry in found)                  # tones, intensities: each suffices
     0.0
     """
+    found: list[Importance] = []
+    for entry in importance_steps(pairs, groups, probe, images):
+        if entry is None:
+            return None
+        found.append(entry)
+    return tuple(sorted(found, key=lambda entry: -entry.loss))
+
+
+def importance_steps(
+    pairs: Sequence[LabelledField],
+    groups: Sequence[ChannelGroup],
+    probe: LinearProbe | None = None,
+    images: Sequence[TrainingImage] = (),
+) -> Iterator[Importance | None]:
+    """As :func:`group_importance`, group by group as they are given, so that it can be given up between two.
+
+    Yields
+    ------
+    Importance or None
+        A single None until there are two classes and each has three strokes.
+    """
     probe = probe or LinearProbe()
     evidence = Evidence.from_strokes(pairs, probe, images)
     if evidence is None:
-        return None
+        yield None
+        return
     fits = evidence.fits(probe.l2)
     whole = float(np.mean(evidence.shares_right(evidence.predictions(fits))))
-    found = []
     for group in groups:
         rest = _rest(group, evidence.features.shape[1])
         without = replace(evidence, features=np.ascontiguousarray(evidence.features[:, rest]))
         refitted = without.fits(probe.l2, [LinearMap(scores.weights[rest], scores.bias) for scores in fits])
-        found.append(
-            Importance(group.name, whole - float(np.mean(without.shares_right(without.predictions(refitted)))))
-        )
-    return tuple(sorted(found, key=lambda entry: -entry.loss))
+        yield Importance(group.name, whole - float(np.mean(without.shares_right(without.predictions(refitted)))))
 
 
 def _groups(names: Sequence[str], prefix: str, first: int, order: Iterable[str]) -> list[ChannelGroup]:

@@ -14,10 +14,12 @@ from patchfield.napari._qt.folding import remember_folding
 from patchfield.napari._qt.gui_thread import gui_thread
 from patchfield.napari._qt.notices import notify
 from patchfield.napari._qt.sections.adapt import AdaptSection
+from patchfield.napari._qt.sections.check import CheckSection
 from patchfield.napari._qt.sections.classes import ClassesSection
 from patchfield.napari._qt.sections.features import FeaturesSection
 from patchfield.napari._qt.sections.files import FilesBar
 from patchfield.napari._qt.sections.images import ImagesSection
+from patchfield.napari._qt.sections.objects import ObjectsSection
 from patchfield.napari._qt.sections.segment import SegmentSection
 from patchfield.napari._qt.sections.view import ViewSection
 from patchfield.napari.controller import Controller
@@ -68,7 +70,7 @@ class PatchfieldPanel(QWidget):
     @property
     def sections(self) -> tuple[Section, ...]:
         """From top to bottom."""
-        painting = (self.images, self.classes, self.segment, self.view)
+        painting = (self.images, self.classes, self.segment, self.view, self.check, self.objects)
         return (*painting, self.features, self.adapt, self.keys)
 
     def _lay_out(self) -> None:
@@ -78,6 +80,8 @@ class PatchfieldPanel(QWidget):
         self.classes = ClassesSection(controller)
         self.segment = SegmentSection(controller)
         self.view = ViewSection(controller)
+        self.check = CheckSection(controller)
+        self.objects = ObjectsSection(controller)
         self.features = FeaturesSection(controller)
         self.adapt = AdaptSection(controller, controller.adapting)
         self.keys = _keys_section()

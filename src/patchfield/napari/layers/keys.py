@@ -24,7 +24,7 @@ DESCRIPTIONS = (
     ("Ctrl+Z, Ctrl+Shift+Z", "undo, redo: the segmentation follows"),
     ("S", "segmentation on and off"),
     ("U", "uncertainty on and off"),
-    ("N", "next unsure place"),
+    ("N, Shift+N", "next unsure place, and back"),
     ("H (hold)", "see the bare image"),
     ("Shift+S", "update now (when live is off)"),
 )
@@ -50,6 +50,7 @@ class Keys:
             "S": lambda _: workspace.view.toggle_segmentation(),
             "U": lambda _: workspace.view.toggle_uncertainty(),
             "N": lambda _: tour.next(),
+            "Shift-N": lambda _: tour.back(),
             "F2": lambda _: workspace.rename_requested.emit(),
             "H": self._hide_while_held,
             "PageDown": lambda _: step(1),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels, Layer, Points
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.transforms.transform_utils import shear_to_matrix
 
@@ -14,6 +14,10 @@ from patchfield.images.colors import NamedColor
 from patchfield.napari.layers.stack import LayerStack
 
 METADATA_KEY = "patchfield"
+SMALLEST_RING = 36
+"""Pixels on the canvas."""
+
+_RING_WIDTH = 0.04
 
 
 class Role(StrEnum):
@@ -28,12 +32,14 @@ class Role(StrEnum):
     SIMILARITY = "similarity"
     ATTENTION = "attention"
     FOREGROUND = "foreground"
+    OBJECTS = "objects"
+    MARK = "place"
 
 
 RESULT_ROLES = (Role.SEGMENTATION, Role.PROBABILITY, Role.UNCERTAINTY)
 TRANSIENT_ROLES = (Role.PCA, Role.CLUSTERS, Role.SIMILARITY, Role.ATTENTION, Role.FOREGROUND)
 """What is there only while it is looked at."""
-LABEL_ROLES = (Role.LABELS, Role.SEGMENTATION, Role.CLUSTERS, Role.FOREGROUND)
+LABEL_ROLES = (Role.LABELS, Role.SEGMENTATION, Role.CLUSTERS, Role.FOREGROUND, Role.OBJECTS)
 _STYLES: dict[Role, dict[str, Any]] = {
     Role.LABELS: {"opacity": 0.9},
     Role.SEGMENTATION: {},
@@ -45,6 +51,7 @@ _STYLES: dict[Role, dict[str, Any]] = {
     Role.SIMILARITY: {"opacity": 0.75, "colormap": "inferno", "contrast_limits": (0, 1)},
     Role.ATTENTION: {"opacity": 0.75, "colormap": "inferno", "contrast_limits": (0, 1)},
     Role.PCA: {"opacity": 1.0, "rgb": True},
+    Role.OBJECTS: {"opacity": 0.7},
 }
 
 
@@ -93,6 +100,37 @@ def create(viewer: ViewerModel, source: LayerStack, made_for: Role, data: np.nda
     viewer.layers.insert(_height(viewer, source, made_for), layer)
     if made_for is not Role.LABELS:
         viewer.layers.selection = selection
+    return layer
+
+
+def create_ring(
+    viewer: ViewerModel, source: LayerStack, position: Sequence[float], diameter: float, color: str
+) -> Points:
+    """Add a ring around a pixel of an image, on top of all layers.
+
+    Parameters
+    ----------
+    position : sequence of float
+        Along all axes of the labels.
+    diameter : float
+        In pixels; on the canvas it is never so small that it is overlooked.
+    """
+    layer = Points(
+        [position],
+        name=f"{source.title} {Role.MARK}",
+        metadata={METADATA_KEY: {"role": str(Role.MARK), "image": source.id}},
+        size=diameter,
+        symbol="disc",
+        face_color="transparent",
+        border_color=color,
+        border_width=_RING_WIDTH,
+        canvas_size_limits=(SMALLEST_RING, 10_000),
+        **placement(source.layer, source.layer_axes),
+    )
+    layer.editable = False
+    selection = set(viewer.layers.selection)
+    viewer.layers.append(layer)
+    viewer.layers.selection = selection
     return layer
 
 
@@ -152,6 +190,6 @@ def _height(viewer: ViewerModel, source: LayerStack, made_for: Role) -> int:
     top = len(viewer.layers)
     if made_for is Role.LABELS:
         return top
-    above = (Role.LABELS,) if made_for is Role.SEGMENTATION else (Role.LABELS, Role.SEGMENTATION)
+    above = (Role.LABELS,) if made_for in (Role.SEGMENTATION, Role.OBJECTS) else (Role.LABELS, Role.SEGMENTATION)
     found = [find(viewer, source, other) for other in above]
     return min((viewer.layers.index(layer) for layer in found if layer is not None), default=top)

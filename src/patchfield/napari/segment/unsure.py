@@ -11,15 +11,14 @@ from skimage.measure import block_reduce
 
 from patchfield.field import FeatureField
 from patchfield.napari.jobs import Job, Slot
+from patchfield.napari.layers.places import Places
+from patchfield.napari.session.places import Place
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.workspace import Workspace
 from patchfield.probe import LinearProbe
 
 PATCH = 16
 """Side in pixels of the patches whose mean uncertainty is compared: an area, not a noisy pixel."""
-
-MIN_VIEW = 256
-"""The canvas shows at least so many image pixels across when a position is visited."""
 
 
 def unsure_positions(
@@ -60,20 +59,29 @@ def unsure_positions(
 
 
 class UnsureTour:
-    """Moves the view to the most uncertain positions, the worst first; a new probe makes a new tour."""
+    """Goes to the most uncertain positions, the worst first; a new probe, or another plane, makes a new tour.
 
-    def __init__(self, workspace: Workspace) -> None:
+    Parameters
+    ----------
+    workspace : Workspace
+    places : Places
+        Moves the view.
+    """
+
+    def __init__(self, workspace: Workspace, places: Places) -> None:
         self._workspace = workspace
+        self._places = places
         self._slot = Slot(workspace.runner)
         self._made_for: tuple[LinearProbe, Plane] | None = None
         self._positions: list[tuple[int, int]] = []
+        self._next = 0
 
     def next(self) -> None:
         """Go to the next position; nothing happens while there is nothing to be unsure of."""
         probe, target, current = self._workspace.live.probe, self._workspace.target(), self._workspace.current
         if probe is None or target is None or current is None:
             return
-        if self._positions and self._made_for == (probe, target.plane):
+        if self._next < len(self._positions) and self._made_for == (probe, target.plane):
             self._visit(target.plane)
             return
         self._made_for = (probe, target.plane)
@@ -82,25 +90,31 @@ class UnsureTour:
         begin = partial(self._begin, target.plane)
         self._slot.submit(Job(work, begin, self._workspace.on_error), interrupt=True)
 
+    def back(self) -> None:
+        """Go back to what was seen before; the next position is then the one that was left."""
+        if self._places.back():
+            self._next = max(0, self._next - 1)
+
     def close(self) -> None:
         """Stop looking."""
         self._slot.cancel()
 
     def _begin(self, plane: Plane, positions: list[tuple[int, int]]) -> None:
-        self._positions = positions
-        self._visit(plane)
+        self._positions, self._next = positions, 0
+        if positions:
+            self._visit(plane)
+        else:
+            self._workspace.viewer.status = "There is no unsure place left in this plane"
 
     def _visit(self, plane: Plane) -> None:
         current = self._workspace.current
-        if not self._positions or current is None or current.source.id != plane.image:
+        if current is None or current.source.id != plane.image:
             return
-        position = self._positions.pop(0)
-        layer, viewer = current.labels, self._workspace.viewer
-        viewer.scene.camera.center = tuple(layer.data_to_world((*plane.index, *position)))[-3:]
-        # In canvas pixels per unit of the world, such that MIN_VIEW image pixels fit.
-        close_up = min(viewer.canvas.size) / (MIN_VIEW * abs(layer.scale[-1]))
-        viewer.scene.camera.zoom = max(viewer.scene.camera.zoom, close_up)
-        viewer.status = f"In the middle: an unsure place, {len(self._positions)} more"
+        row, column = self._positions[self._next]
+        if self._places.visit(Place(plane, row, column, extent=float(PATCH))):
+            self._next += 1
+            left = len(self._positions) - self._next
+            self._workspace.viewer.status = f"In the ring: an unsure place, {left} more (N; Shift+N goes back)"
 
 
 def _positions(

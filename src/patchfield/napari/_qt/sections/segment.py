@@ -1,15 +1,16 @@
-"""The answer: live or not, and where it is unsure."""
+"""The answer: live or not, and how it is finished."""
 
 from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 from superqt import QToggleSwitch
 
 from patchfield.napari._qt.cards import LABEL_WIDTH, Section, row
+from patchfield.napari._qt.finishing import FinishingForm
 from patchfield.napari.controller import Controller
 from patchfield.napari.session.status import Status
 
 
 class SegmentSection(Section):
-    """Live switch, next unsure place."""
+    """Live switch, how segmentations are finished."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__("Segment", expanded=True)
@@ -19,8 +20,7 @@ class SegmentSection(Section):
         self.live.setToolTip("Learn from every stroke at once")
         self.update_now = QPushButton("Update")
         self.update_now.setToolTip("Learn from the strokes now (Shift+S)")
-        self.next = QPushButton("Next unsure place   N")
-        self.next.setToolTip("Go to where a stroke would help most")
+        self.finishing = FinishingForm(controller.live, controller.classes)
         self._lay_out()
         self._connect()
         self.show_status(controller.status)
@@ -30,7 +30,6 @@ class SegmentSection(Section):
         live = self._controller.live
         self.update_now.setVisible(not live.following)
         self.update_now.setEnabled(live.stale)
-        self.next.setEnabled(live.probe is not None and self._controller.current is not None)
         self.live.blockSignals(True)
         self.live.setChecked(live.following)
         self.live.blockSignals(False)
@@ -39,11 +38,10 @@ class SegmentSection(Section):
         label = QLabel("Live")
         label.setFixedWidth(LABEL_WIDTH)
         self.rows.addLayout(row(label, self.live, QWidget(), self.update_now, stretch=2))
-        self.rows.addWidget(self.next)
+        self.rows.addWidget(self.finishing)
 
     def _connect(self) -> None:
         controller = self._controller
         self.live.toggled.connect(controller.follow)
         self.update_now.clicked.connect(controller.learn)
-        self.next.clicked.connect(controller.tour.next)
         controller.status_changed.connect(self.show_status)

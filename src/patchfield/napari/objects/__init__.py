@@ -1,0 +1,1 @@
+"""Objects in the window: found, measured, shown, written."""
