@@ -31,6 +31,15 @@ def segment_other_images() -> None:
     _do(lambda panel: panel.controller.applying.to_other_images())
 
 
+def find_objects() -> None:
+    """Find and measure the objects of the class that is chosen in the Objects section."""
+    _do(lambda panel: panel.objects.find_and_show())
+
+
+def objects_table() -> None:
+    _do(lambda panel: panel.objects.show_table())
+
+
 def open_images() -> None:
     """Ask for image files, and read them as the command line does: axes, colours, all positions, large ones lazily."""
     _do(lambda panel: panel.images.open_files())

@@ -12,6 +12,7 @@ from patchfield.napari.explore.adopting import Adopting
 from patchfield.napari.explore.explorer import Explorer
 from patchfield.napari.files import Files
 from patchfield.napari.jobs import Runner
+from patchfield.napari.layers.class_features import ClassFeatures
 from patchfield.napari.layers.keys import Keys
 from patchfield.napari.layers.places import Places
 from patchfield.napari.objects.objects import Objects
@@ -53,6 +54,8 @@ class Controller(Workspace):
         What can be seen in the features without labels.
     adopting : Adopting
         Strokes made of it.
+    class_features : ClassFeatures
+        What the classes cover, as features of the segmentation's layer.
     places : Places
         Goes to places of images, and back.
     tour : UnsureTour
@@ -96,6 +99,7 @@ class Controller(Workspace):
         self.applying = Applying(self)
         self.explorer = Explorer(self)
         self.adopting = Adopting(self, self.explorer)
+        self.class_features = ClassFeatures(viewer, self.results, self.classes)
         self.places = Places(viewer, self.annotations)
         self.tour = UnsureTour(self, self.places)
         self.check = Check(self, self.places)

@@ -64,6 +64,7 @@ class PatchfieldPanel(QWidget):
     def event(self, event: QEvent | None) -> bool:
         # napari takes a closed panel out of its dock and forgets it: no close event is sent.
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.objects.remove_table()
             self._close()
         return bool(super().event(event))
 

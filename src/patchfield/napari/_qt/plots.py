@@ -10,10 +10,17 @@ if TYPE_CHECKING:
 
 
 class Plot(QWidget):
-    """Shows one figure at a time."""
+    """Shows one figure at a time.
+
+    Attributes
+    ----------
+    figure : matplotlib.figure.Figure or None
+        What is shown.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.figure: Figure | None = None
         self._canvas: QWidget | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -26,7 +33,7 @@ class Plot(QWidget):
         self.clear()
         recolor(figure, theme.text.as_hex(), theme.background.as_hex())
         canvas: QWidget = FigureCanvasQTAgg(figure)
-        self._canvas = canvas
+        self._canvas, self.figure = canvas, figure
         layout = self.layout()
         assert layout is not None
         layout.addWidget(canvas)
@@ -36,7 +43,7 @@ class Plot(QWidget):
         if self._canvas is not None:
             self._canvas.setParent(None)
             self._canvas.deleteLater()
-            self._canvas = None
+            self._canvas = self.figure = None
 
 
 def recolor(figure: "Figure", text: str, background: str) -> None:

@@ -197,6 +197,7 @@ class Objects:
     def close(self) -> None:
         """Stop without another word."""
         self._slot.cancel()
+        self.measured = None
 
     def _segmented(self) -> tuple[AnnotatedImage, Labels]:
         current = self._workspace.current

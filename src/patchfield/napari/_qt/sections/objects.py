@@ -124,7 +124,7 @@ class ObjectsSection(Section):
         self.form.changed.connect(self._take_form)
         self.begin.clicked.connect(self._find)
         self.stop.clicked.connect(controller.objects.cancel)
-        self.table.clicked.connect(self._show_table)
+        self.table.clicked.connect(self.show_table)
         self.csv.clicked.connect(self._write)
         self.command.clicked.connect(self._copy)
         controller.objects.changed.connect(self.show_objects)
@@ -168,27 +168,45 @@ class ObjectsSection(Section):
         )
         self.show_objects()
 
-    def _find(self) -> None:
-        self._take_form()
-        notify_refusals(self._controller.objects.find)()
+    def find_and_show(self) -> None:
+        """Unfold, find, and show the table once it is there.
 
-    def _show_table(self) -> None:
+        Raises
+        ------
+        LabelError
+            When there is nothing to find objects in.
+        """
+        self.expand(animate=False)
+        self._take_form()
+        self._controller.objects.find()
+        self.show_table()
+
+    def show_table(self) -> None:
         """Open the table below the image, or bring it back."""
         viewer = self._controller.viewer
         if not isinstance(viewer, Viewer):
             return
         if self._measurements is None:
             self._measurements = Measurements(self._controller)
-            added = viewer.window.add_dock_widget(self._measurements, name=DOCK, area="bottom")
-            _lower(added)
-            self._measurements.destroyed.connect(self._forget_table)
+        # napari takes a widget out of its dock when that is closed.
+        if self._measurements.parentWidget() is None:
+            dock = viewer.window.add_dock_widget(self._measurements, name=DOCK, area="bottom")
+            _lower(dock)
         dock = self._measurements.parentWidget()
         if dock is not None:
             dock.show()
             dock.raise_()
 
-    def _forget_table(self) -> None:
+    def remove_table(self) -> None:
+        """Take the table away: the panel goes."""
+        viewer, table = self._controller.viewer, self._measurements
         self._measurements = None
+        if table is not None and table.parentWidget() is not None and isinstance(viewer, Viewer):
+            viewer.window.remove_dock_widget(table)
+
+    def _find(self) -> None:
+        self._take_form()
+        notify_refusals(self._controller.objects.find)()
 
     def _write(self) -> None:
         measured = self._controller.objects.measured
