@@ -1,7 +1,7 @@
 """A vision transformer that can be asked for dense tokens: any input size, any stride, any block."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -12,6 +12,10 @@ from patchfield.errors import BackboneError
 
 if TYPE_CHECKING:
     from timm.layers import Attention
+
+
+Facet = Literal["attention", "query", "key", "value"]
+"""What a block's attention can be asked for: the class token's, or what each patch itself contributes."""
 
 
 class Tokens(NamedTuple):
@@ -94,11 +98,19 @@ class Transformer(nn.Module):
                 found.append(self._split(self.vit.norm(sequence), grid))
         return found
 
-    def attention(self, images: torch.Tensor) -> torch.Tensor:
-        """Attention of the class token to the patches in the last block.
+    def attention(self, images: torch.Tensor, block: int = -1, facet: Facet = "attention") -> torch.Tensor:
+        """Attention of the class token to the patches in one block, or a patch's own query, key or value.
 
         The softmax is over all tokens; the columns of class and register tokens are left out of the result, so a
-        map sums to less than one.
+        map sums to less than one. Of queries, keys and values each head's mean is given, as HR-Dv2 shows them.
+
+        Parameters
+        ----------
+        images : Tensor (B, 3, h, w)
+            Values 0 to 1.
+        block : int
+            From 0, or from the last, -1.
+        facet : {"attention", "query", "key", "value"}
 
         Returns
         -------
@@ -107,17 +119,22 @@ class Transformer(nn.Module):
         Raises
         ------
         BackboneError
-            When the transformer has no class token.
+            When the transformer has no class token and its attention is asked for.
         """
-        if not self.spec.class_token:
+        if not self.spec.class_token and facet == "attention":
             raise BackboneError("This backbone has no class token, hence no attention maps: choose another backbone.")
         sequence, grid = self._embed(images)
-        *before, last = self.vit.blocks
-        for block in before:
-            sequence = block(sequence)
-        attention = cast("Attention", last.attn)
-        normalised = cast(nn.Module, last.norm1)(sequence)
-        queries, keys, _ = attention.qkv(normalised).unflatten(-1, (3, self.spec.heads, -1)).unbind(2)
+        blocks = list(self.vit.blocks)
+        chosen = blocks[block]
+        for earlier in blocks[: block % len(blocks)]:
+            sequence = earlier(sequence)
+        attention = cast("Attention", chosen.attn)
+        normalised = cast(nn.Module, chosen.norm1)(sequence)
+        queries, keys, values = attention.qkv(normalised).unflatten(-1, (3, self.spec.heads, -1)).unbind(2)
+        if facet != "attention":
+            vectors = {"query": queries, "key": keys, "value": values}[facet]
+            means: torch.Tensor = vectors[:, self.spec.prefix :].float().mean(-1).transpose(1, 2)
+            return means.reshape(*means.shape[:2], *grid)
         scores = torch.einsum("bhc,bnhc->bhn", queries[:, 0] * attention.scale, keys)
         maps = scores.float().softmax(-1)[..., self.spec.prefix :]
         return maps.reshape(*maps.shape[:2], *grid)

@@ -14,7 +14,7 @@ from patchfield.backbones.conversion import ConversionReport, convert
 from patchfield.backbones.devices import BatchSplitter, Precision, choose_device, choose_dtype, move_to
 from patchfield.backbones.spec import State, ViTSpec
 from patchfield.backbones.timm_import import import_timm
-from patchfield.backbones.transformer import Transformer
+from patchfield.backbones.transformer import Facet, Transformer
 from patchfield.errors import BackboneError
 
 _NATIVE = 448
@@ -105,8 +105,8 @@ class ViT(Backbone):
         return self._split(self._encode, batch)
 
     @torch.no_grad()
-    def attention(self, batch: torch.Tensor) -> torch.Tensor:
-        """Attention maps of the class token in the last block, (B, heads, n_h, n_w) float32.
+    def attention(self, batch: torch.Tensor, block: int = -1, facet: Facet = "attention") -> torch.Tensor:
+        """Attention maps of the class token in one block, (B, heads, n_h, n_w) float32; the last block by default.
 
         A softmax over all tokens, in float32; class and register columns are left out, so a map sums to less than 1.
 
@@ -115,7 +115,7 @@ class ViT(Backbone):
         BackboneError
             When the transformer has no class token.
         """
-        return self._split(lambda part: [self._attention(part)], batch)[0]
+        return self._split(lambda part: [self._attention(part, block, facet)], batch)[0]
 
     @torch.no_grad()
     def _encode(self, batch: torch.Tensor) -> list[torch.Tensor]:
@@ -123,9 +123,9 @@ class ViT(Backbone):
             tokens = self.transformer.intermediate(batch.to(self.device), self.blocks)
         return [torch.cat([block.grid.float() for block in tokens], dim=1)]
 
-    def _attention(self, batch: torch.Tensor) -> torch.Tensor:
+    def _attention(self, batch: torch.Tensor, block: int, facet: Facet) -> torch.Tensor:
         with self._autocast():
-            return self.transformer.attention(batch.to(self.device))
+            return self.transformer.attention(batch.to(self.device), block, facet)
 
     def _autocast(self) -> AbstractContextManager[object]:
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(self.device.type, self.dtype)
@@ -140,7 +140,16 @@ class AttentionMaps(Backbone):
     Parameters
     ----------
     vit : ViT
-        With a class token.
+        With a class token, where its attention is wanted.
+    block : int
+        Which block, from 0 or from the last, -1.
+    facet : {"attention", "query", "key", "value"}
+        The class token's attention, or the mean of each head's query, key or value of a patch.
+
+    Raises
+    ------
+    BackboneError
+        When there is no class token, or no such block.
 
     Examples
     --------
@@ -149,14 +158,18 @@ class AttentionMaps(Backbone):
     torch.Size([1, 3, 4, 6])
     """
 
-    def __init__(self, vit: ViT) -> None:
-        if not vit.spec.class_token:
+    def __init__(self, vit: ViT, block: int = -1, facet: Facet = "attention") -> None:
+        (self.block,) = _checked_blocks(block, vit.spec.depth)
+        self.facet = facet
+        if facet == "attention" and not vit.spec.class_token:
             raise BackboneError(f"'{vit.name}' has no class token, hence no attention maps: choose another backbone.")
         self.vit = vit
         self.name = vit.name
         self.device = vit.device
         self.options = {key: value for key, value in vit.options.items() if key != "blocks"} | {"attention": True}
-        self.fingerprint = hashlib.sha256(f"attention {vit.fingerprint}".encode()).hexdigest()[:16]
+        last = self.block == vit.spec.depth - 1
+        what = facet if last else f"{facet} {self.block}"
+        self.fingerprint = hashlib.sha256(f"{what} {vit.fingerprint}".encode()).hexdigest()[:16]
         level = vit.levels[0]
         self.levels = (Level(level.pitch, level.patch, vit.spec.heads),)
         self.tile = vit.tile
@@ -164,7 +177,9 @@ class AttentionMaps(Backbone):
 
     def encode(self, batch: torch.Tensor) -> list[torch.Tensor]:
         """Maps of a batch of crops; see :meth:`Backbone.encode`."""
-        maps = self.vit.attention(batch)
+        maps = self.vit.attention(batch, self.block, self.facet)
+        if self.facet != "attention":
+            return [maps]
         return [maps * (maps.shape[2] * maps.shape[3] + self.vit.spec.prefix)]
 
 

@@ -19,8 +19,9 @@ from patchfield.cli.evaluating import evaluate
 from patchfield.cli.objects import objects
 from patchfield.cli.probing import probe
 from patchfield.cli.project import app as project_app
-from patchfield.cli.segmenting import pca, segment
+from patchfield.cli.segmenting import segment
 from patchfield.cli.showing import demo, info, models
+from patchfield.cli.unlabelled import attention, clusters, pca
 from patchfield.errors import error_sentence
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, segment, pca, objects, evaluate, compare, probe, models, info):
+for command in (demo, segment, clusters, pca, attention, objects, evaluate, compare, probe, models, info):
     app.command()(command)
 app.add_typer(project_app, name="project")
 

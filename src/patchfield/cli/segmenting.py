@@ -1,4 +1,4 @@
-"""Commands that make results of images: `segment` and `pca`."""
+"""The command `segment`, and how all commands that make results end."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,6 @@ from patchfield.cli.options import (
     ChannelsText,
     ContrastText,
     Device,
-    FileFormat,
     FilledClasses,
     ImageArguments,
     NewProbeFile,
@@ -110,38 +109,6 @@ def segment(
         else:
             results = segment_with_labels(job, label_files, extractor, bars, save_probe, trained)
     finish(results, found, output, "segmented")
-
-
-def pca(
-    images: ImageArguments,
-    output: OutputFolder,
-    backbone: Backbones = None,
-    sampling: SamplingName = None,
-    contrast: ContrastText = None,
-    channels: ChannelsText = None,
-    axes: AxesText = None,
-    plane: PlaneText = None,
-    file_format: FileFormat = "png",
-    overwrite: Overwrite = False,
-    device: Device = "auto",
-) -> None:
-    """Show what the features tell apart: their first three principal components as red, green and blue."""
-    index = plane_index(plane)
-
-    from patchfield.batch.components import show_components
-    from patchfield.batch.job import Job
-    from patchfield.batch.selection import find_images
-    from patchfield.cli.terminal import Bars, stoppable
-    from patchfield.pipeline import Extractor
-
-    settings = image_settings(contrast, channels, axes)
-    recipes = feature_recipes(backbone, sampling, settings)
-    checked_device(device)
-    found = find_images(images)
-    job = Job(found.files, output, suffix_of(file_format), settings.axes, index, overwrite=overwrite)
-    with stoppable(output), Bars() as bars:
-        results = show_components(job, Extractor.load(recipes, device, bars.download), bars)
-    finish(results, found, output, "shown")
 
 
 def _check_source(

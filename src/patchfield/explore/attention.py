@@ -1,6 +1,7 @@
 """What a vision transformer's class token attends to."""
 
 from patchfield.backbones import Backbone
+from patchfield.backbones.transformer import Facet
 from patchfield.backbones.vit import AttentionMaps, ViT
 from patchfield.errors import BackboneError
 from patchfield.field import FeatureField
@@ -9,9 +10,14 @@ from patchfield.pipeline import Extractor, Image
 
 
 def attention_field(
-    image: Image, like: FeatureField, backbone: Backbone, plane: PlaneIndex | None = None
+    image: Image,
+    like: FeatureField,
+    backbone: Backbone,
+    plane: PlaneIndex | None = None,
+    block: int = -1,
+    facet: Facet = "attention",
 ) -> FeatureField:
-    """The class token's attention in the last block, as a field with one channel per head.
+    """The class token's attention in one block, as a field with one channel per head.
 
     Parameters
     ----------
@@ -22,6 +28,10 @@ def attention_field(
         The transformer that made it.
     plane : tuple of int, optional
         Which plane of a stack.
+    block : int
+        From 0, or from the last, -1.
+    facet : {"attention", "query", "key", "value"}
+        Instead of the attention, each head's mean query, key or value of the patches.
 
     Returns
     -------
@@ -46,6 +56,6 @@ def attention_field(
     if not isinstance(backbone, ViT):
         raise BackboneError("Only vision transformers have attention maps: choose one of the ViT backbones.")
     recipe = like.recipes[0]
-    maps = AttentionMaps(backbone)
+    maps = AttentionMaps(backbone, block, facet)
     extractor = Extractor.from_backbone(maps, recipe.sampling, recipe.interpolation, recipe.image)
     return extractor.field(image, plane)

@@ -42,6 +42,8 @@ MAX_IMAGES = 32
 """So many open images are explored together, the current one among them: their features stay in memory meanwhile."""
 JOINT = (Show.PCA, Show.CLUSTERS, Show.SIMILARITY, Show.FOREGROUND)
 """What is made of all open images together."""
+POOLED = (Show.CLUSTERS, Show.SIMILARITY, Show.FOREGROUND)
+"""What is made of features that are pooled over squares."""
 
 
 class Explorer:
@@ -60,7 +62,7 @@ class Explorer:
     shown : Show or None
         What is explored now, one of EXPLORATIONS.
     side : float
-        Pixels over which features are pooled for clusters and similar places; 0 for none.
+        Pixels over which features are pooled for POOLED; 0 for none.
     head : int
         Which attention head, from 1; 0 for the mean of all.
     model : object or None
@@ -166,7 +168,7 @@ class Explorer:
     def set_side(self, side: float) -> None:
         """Pool features over squares of so many pixels."""
         self.side = side
-        if self.shown in (Show.CLUSTERS, Show.SIMILARITY):
+        if self.shown in POOLED:
             self.model = None
             self._compute()
 
@@ -331,7 +333,7 @@ class Explorer:
                 known = model if isinstance(model, Search) else None
                 return partial(similarity, current, seen, self.side, self._asked, known)
             case Show.FOREGROUND:
-                return partial(foreground, current, seen, model if isinstance(model, Foreground) else None)
+                return partial(foreground, current, seen, self.side, model if isinstance(model, Foreground) else None)
             case Show.ATTENTION:
                 transformer, maps = self._transformer(), model if isinstance(model, FeatureField) else None
                 return None if transformer is None else partial(attention, current, *transformer, self.head, maps)

@@ -109,15 +109,15 @@ def similarity(
     yield Picture(prepared[current.plane].to_direction(direction), Search(standard, prepared, places))
 
 
-def foreground(current: Seen, seen: tuple[Seen, ...], model: Foreground | None) -> Steps:
+def foreground(current: Seen, seen: tuple[Seen, ...], side: float, model: Foreground | None) -> Steps:
     """The score of every pixel for being foreground, by the first component of all planes."""
     if model is None:
         pictures = []
         for entry in seen:
             pictures.append(model_image(entry.source, entry.source.settings, entry.plane.index).whole().mean(-1))
             yield Waiting()
-        model = Foreground.from_first_component([entry.field for entry in seen], pictures)
-    yield Picture(model.score(current.field), model)
+        model = Foreground.from_first_component([pooled(entry.field, side) for entry in seen], pictures)
+    yield Picture(model.score(pooled(current.field, side)), model)
 
 
 def attention(current: Seen, recipe: FeatureRecipe, backbone: ViT, head: int, maps: FeatureField | None) -> Steps:

@@ -1,6 +1,6 @@
 """What is seen over the image: one list, and what belongs to the view that is chosen."""
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -8,6 +8,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QListWidget,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QSlider,
     QSpinBox,
@@ -18,6 +19,7 @@ from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, row
 from patchfield.napari._qt.notices import notify_refusals
 from patchfield.napari.controller import Controller
 from patchfield.napari.explore.adopting import ADOPTED
+from patchfield.napari.explore.explorer import POOLED
 from patchfield.napari.session.view import EXPLORATIONS, RESULTS, Show
 
 TITLES = {
@@ -59,6 +61,9 @@ class ViewSection(Section):
         self.shown_class.setToolTip("Of which class the probability is shown")
         self.groups = _slider("Into how many groups what looks alike is merged", 2, 80)
         self.number = _number(2, 80, "Number of groups")
+        # The slider beside it steps; it needs the room.
+        self.number.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self.number.setFixedWidth(40)
         self.automatic = QPushButton("Auto")
         self.automatic.setCheckable(True)
         self.automatic.setToolTip("As many groups as are far apart from one another: a rule that needs no strokes")
@@ -76,6 +81,9 @@ class ViewSection(Section):
         self.hint = hint()
         self._parameters: list[tuple[tuple[Show, ...], QWidget]] = []
         self._listed: list[str] = []
+        self._laid_out = QTimer(self)
+        self._laid_out.setSingleShot(True)
+        self._laid_out.timeout.connect(self._reveal)
         self._lay_out()
         self._connect()
         self.side.setValue(round(explorer.side))
@@ -139,7 +147,7 @@ class ViewSection(Section):
         self.places.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._add((Show.PROBABILITY,), _label("Class"), self.shown_class)
         self._add((Show.CLUSTERS,), _label("Groups"), self.groups, self.number, self.automatic)
-        self._add((Show.CLUSTERS, Show.SIMILARITY), _label("Scale"), self.side)
+        self._add(POOLED, _label("Scale"), self.side)
         self._add((Show.ATTENTION,), _label("Head"), self.head)
         self._add((Show.FOREGROUND,), _label("Threshold"), self.threshold)
         self.rows.addWidget(self.hint)
@@ -158,7 +166,7 @@ class ViewSection(Section):
         controller, explorer = self._controller, self._controller.explorer
         for show, button in self.buttons.items():
             # A lambda, for PySide6 gives no arguments to a partial.
-            button.clicked.connect(lambda _, show=show: controller.show(show))
+            button.clicked.connect(lambda _, show=show: self._choose(show))
         self.shown_class.activated.connect(lambda _: controller.show(Show.PROBABILITY, self.shown_class.currentData()))
         self.groups.valueChanged.connect(explorer.set_groups)
         self.number.valueChanged.connect(explorer.set_groups)
@@ -174,6 +182,19 @@ class ViewSection(Section):
             changed.connect(self.show_view)
         explorer.changed.connect(self.show_view)
         controller.classes.changed.connect(self.show_classes)
+
+    def _choose(self, show: Show) -> None:
+        """Show a view, and its parameters, where they lie below what is seen of the panel."""
+        self._controller.show(show)
+        # Lines that have just come have their place once the layout was made anew.
+        self._laid_out.start()
+
+    def _reveal(self) -> None:
+        column = self.parent()
+        while column is not None and not isinstance(column, QScrollArea):
+            column = column.parent()
+        if column is not None:
+            column.ensureWidgetVisible(self.opacity)
 
     def _press_automatic(self, automatic: bool) -> None:
         explorer = self._controller.explorer
