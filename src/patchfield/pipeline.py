@@ -25,6 +25,7 @@ from patchfield.field import (
     estimate,
     extraction_steps,
     final_field,
+    guide_fingerprint,
 )
 from patchfield.images import Contrast, ImageSettings, ModelImage, PlaneIndex, Stack, model_image
 
@@ -92,7 +93,7 @@ class Extractor:
         pairs = zip(recipes, names, strict=True)
         backbones = tuple(_load(recipe, device, download, candidates) for recipe, candidates in pairs)
         known = zip(recipes, backbones, strict=True)
-        return cls(backbones, tuple(recipe if recipe.fingerprint else _completed(recipe, b) for recipe, b in known))
+        return cls(backbones, tuple(_completed(recipe, backbone) for recipe, backbone in known))
 
     @classmethod
     def from_backbone(
@@ -110,7 +111,8 @@ class Extractor:
             When the backbone cannot be loaded; when sampling or interpolation is unknown.
         """
         loaded = load_backbone(backbone)
-        return cls((loaded,), (FeatureRecipe.for_backbone(loaded, sampling, interpolation, image),))
+        recipe = FeatureRecipe.for_backbone(loaded, sampling, interpolation, image)
+        return cls((loaded,), (_completed(recipe, loaded),))
 
     @property
     def channels(self) -> int:
@@ -193,8 +195,9 @@ def extract(
     sampling : str or Sampling
         Which views: ``"fast"`` one, ``"balanced"`` 2 x 2 sub-patch phases, ``"fine"`` 4 x 4, ``"hr-dv2"`` the 17 views
         of HR-Dv2 (Docherty et al., arXiv 2410.19836), or any :class:`Sampling`.
-    interpolation : {"nearest", "bilinear", "bicubic"}
-        Between tokens.
+    interpolation : {"nearest", "bilinear", "bicubic", "guided"}
+        Between tokens. "guided" weighs coarse tokens (seven pixels apart or more) by how alike they and a pixel look:
+        crisp borders, as linear as bilinear.
     contrast : {"auto", "none", "percentile", "minmax"} or (low, high)
         How values become 0..1, see :class:`patchfield.ImageSettings`.
     channels : tuple of int, optional
@@ -272,8 +275,15 @@ def _of_image(image: ModelImage, backbone: Backbone, recipe: FeatureRecipe) -> I
 
 
 def _completed(recipe: FeatureRecipe, backbone: Backbone) -> FeatureRecipe:
-    """The recipe with what is known once its backbone is loaded: a name that leads to it again, and its fingerprint."""
-    return replace(recipe, backbone=backbone.name, fingerprint=backbone.fingerprint)
+    """The recipe with what is known once its backbone is loaded: a name that leads to it again, and fingerprints."""
+    guide = guide_fingerprint() if recipe.interpolation == "guided" else ""
+    if recipe.guide not in ("", guide):
+        raise ProbeError(
+            f"The features were upsampled with another guide than that of this version ({recipe.guide}): train again."
+        )
+    if recipe.fingerprint:
+        return replace(recipe, guide=guide)
+    return replace(recipe, backbone=backbone.name, fingerprint=backbone.fingerprint, guide=guide)
 
 
 def _load(

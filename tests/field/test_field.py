@@ -16,7 +16,7 @@ SAMPLINGS = [
     "rotations() * shifts(2, neumann)",
     "phases(2) * mirrors()",
 ]
-INTERPOLATIONS = ["nearest", "bilinear", "bicubic"]
+INTERPOLATIONS = ["nearest", "bilinear", "bicubic", "guided"]
 
 
 @pytest.fixture

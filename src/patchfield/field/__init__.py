@@ -1,7 +1,14 @@
 """Feature fields: what the tokens of many views say about every pixel, without a dense map."""
 
 from patchfield.field.axis import Interpolation
-from patchfield.field.extract import Estimate, ExtractionStep, estimate, extraction_steps, final_field
+from patchfield.field.extract import (
+    Estimate,
+    ExtractionStep,
+    estimate,
+    extraction_steps,
+    final_field,
+    guide_fingerprint,
+)
 from patchfield.field.field import FeatureField, Region
 from patchfield.field.recipe import FeatureRecipe
 from patchfield.field.store import load_field, save_field
@@ -19,6 +26,7 @@ __all__ = [
     "estimate",
     "extraction_steps",
     "final_field",
+    "guide_fingerprint",
     "load_field",
     "save_field",
 ]

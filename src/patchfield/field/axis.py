@@ -8,7 +8,9 @@ import numpy as np
 from patchfield.errors import FieldError
 from patchfield.field.views import AxisView
 
-Interpolation = Literal["nearest", "bilinear", "bicubic"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "guided"]
+"""How pixels take the values of tokens. "guided" weighs the tokens by how alike image and token look
+(:mod:`patchfield.field.guide`); what has no guide, fine grids above all, is bilinear then."""
 
 _CUBIC = -0.75  # the coefficient of PyTorch's and OpenCV's bicubic interpolation (Keys 1981, eq. 4, a)
 
@@ -59,7 +61,7 @@ class Axis:
         ----------
         pixels : (n,) int array
             Image pixels along this axis.
-        interpolation : {"nearest", "bilinear", "bicubic"}
+        interpolation : {"nearest", "bilinear", "bicubic", "guided"}
 
         Returns
         -------
@@ -75,7 +77,7 @@ class Axis:
         else:
             base = np.floor(position)
             fraction = (position - base)[:, None]
-            if interpolation == "bilinear":
+            if interpolation in ("bilinear", "guided"):
                 offsets, weights = np.array([0, 1]), np.hstack([1 - fraction, fraction])
             else:
                 offsets = np.array([-1, 0, 1, 2])

@@ -1,5 +1,6 @@
 """Image -> field: the views of an image, tile by tile, through a backbone."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,8 +9,12 @@ import torch
 
 from patchfield.backbones import Backbone
 from patchfield.backbones.base import Level
+from patchfield.backbones.filters import FilterBank
 from patchfield.field.field import Block, FeatureField
 from patchfield.field.grid import Grid, empty_tokens
+from patchfield.field.guide import GUIDE_VERSION, MIN_PITCH, guide_weights
+from patchfield.field.guide_features import GuideFeatures
+from patchfield.field.lattice import Lattice, LatticeAxis
 from patchfield.field.recipe import FeatureRecipe
 from patchfield.field.tiles import Tiling, tile_axis
 from patchfield.field.views import Sampling, View
@@ -68,6 +73,7 @@ def extraction_steps(image: ModelImage, backbone: Backbone, recipe: FeatureRecip
     missing = image.missing()
     total, done = sum(len(tiling) for _, tiling, _ in plan), 0
     backbone = backbone.adapted(image)
+    guides = _Guides(image) if recipe.interpolation == "guided" else None
     grids: list[list[Grid]] = [[] for _ in backbone.levels]
     for view, tiling, count in plan:
         canvas = _Canvas(tiling, backbone.levels)
@@ -80,8 +86,44 @@ def extraction_steps(image: ModelImage, backbone: Backbone, recipe: FeatureRecip
         done += len(last)
         for level_grids, grid in zip(grids, canvas.grids(count), strict=True):
             level_grids.append(grid)
-        blocks = tuple(Block(tuple(level_grids), recipe.interpolation) for level_grids in grids)
+        blocks = tuple(_block(tuple(level_grids), recipe, guides) for level_grids in grids)
         yield ExtractionStep(done, total, FeatureField(image.shape, blocks, (recipe,), missing))
+
+
+def _block(grids: tuple[Grid, ...], recipe: FeatureRecipe, guides: "_Guides | None") -> Block:
+    coarse = grids[0].rows.pitch >= MIN_PITCH
+    return Block(grids, recipe.interpolation, guides.weights(grids) if guides is not None and coarse else None)
+
+
+class _Guides:
+    """Guide weights of an image for the lattices of its levels, made when they are asked for."""
+
+    def __init__(self, image: ModelImage) -> None:
+        self._image = image
+        self._features: GuideFeatures | None = None
+        self._known: dict[tuple[LatticeAxis, LatticeAxis], torch.Tensor] = {}
+
+    def weights(self, grids: tuple[Grid, ...]) -> torch.Tensor:
+        """The weights (h, w, 25) float16 for the lattice of some views."""
+        lattice = Lattice(grids)
+        key = lattice.rows, lattice.columns
+        if key not in self._known:
+            self._features = self._features or _guide_features(self._image)
+            self._known[key] = guide_weights(lattice, self._features)
+        return self._known[key]
+
+
+def guide_fingerprint() -> str:
+    """Hash of what guided interpolation goes by: equal ones weigh alike."""
+    digest = hashlib.sha256(f"{GUIDE_VERSION} {FilterBank().fingerprint}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _guide_features(image: ModelImage) -> GuideFeatures:
+    """What the filter bank says of an image: what the guide goes by."""
+    bank = FilterBank()
+    recipe = FeatureRecipe.for_backbone(bank, "fast", image=image.settings)
+    return GuideFeatures(final_field(extraction_steps(image, bank, recipe)))
 
 
 def final_field(

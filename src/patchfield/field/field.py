@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from patchfield.errors import FieldError
 from patchfield.field.axis import Interpolation
-from patchfield.field.grid import ColumnPass, Grid, gather, project_tokens, strips
+from patchfield.field.grid import ColumnPass, Grid, Mappable, gather, project_tokens, strips
+from patchfield.field.guide import GuidedGrid
 from patchfield.field.recipe import FeatureRecipe
 
 Region = tuple[slice, slice]
@@ -32,15 +34,34 @@ class Block:
     ----------
     grids : tuple of Grid
         The views seen so far.
-    interpolation : {"nearest", "bilinear", "bicubic"}
+    interpolation : {"nearest", "bilinear", "bicubic", "guided"}
+    guide : Tensor (h, w, 25) float16, optional
+        Weights of the tokens around each node of the image, where these are upsampled with a guide.
     """
 
     grids: tuple[Grid, ...]
     interpolation: Interpolation
+    guide: torch.Tensor | None = None
 
     @property
     def channels(self) -> int:
         return int(self.grids[0].tokens.shape[2])
+
+    @cached_property
+    def guided(self) -> GuidedGrid | None:
+        """What pixels interpolate in place of the tokens, where there is a guide."""
+        return None if self.guide is None else GuidedGrid(self.grids, self.guide)
+
+    @property
+    def sources(self) -> tuple[Mappable, ...]:
+        """The grids whose mean pixels interpolate."""
+        return self.grids if self.guided is None else (self.guided,)
+
+    def gather(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Features at pixels (rows[i], columns[i]): (n, channels) float32."""
+        if self.guided is not None:
+            return self.guided.gather(rows, columns)
+        return gather(self.grids, rows, columns, self.interpolation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +102,10 @@ class FeatureField:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the tokens occupy."""
-        return sum(grid.tokens.numel() * grid.tokens.element_size() for b in self.blocks for grid in b.grids)
+        """Bytes that the tokens occupy, and the weights of guides."""
+        tokens = [grid.tokens for block in self.blocks for grid in block.grids]
+        guides = [block.guide for block in self.blocks if block.guide is not None]
+        return sum(tensor.numel() * tensor.element_size() for tensor in (*tokens, *guides))
 
     def __or__(self, other: "FeatureField") -> "FeatureField":
         """The field with the channels of both.
@@ -126,7 +149,7 @@ class FeatureField:
         for name, pixels, size in zip(("Rows", "Columns"), (rows, columns), self.shape, strict=True):
             if len(pixels) and (pixels.min() < 0 or pixels.max() >= size):
                 raise FieldError(f"{name} {pixels.min()} to {pixels.max()} were asked of a field that has {size}.")
-        return np.hstack([gather(block.grids, rows, columns, block.interpolation) for block in self.blocks])
+        return np.hstack([block.gather(rows, columns) for block in self.blocks])
 
     def project(self, weights: np.ndarray, bias: np.ndarray | None = None, region: Region | None = None) -> np.ndarray:
         """Features times weights plus bias at every pixel, without making the features dense.
@@ -193,7 +216,7 @@ class FeatureField:
         for block in self.blocks:
             for first in range(0, block.channels, _DENSE_CHANNELS):
                 last = min(first + _DENSE_CHANNELS, block.channels)
-                part = ColumnPass(block.grids, _channels(first, last), rows, columns, block.interpolation)
+                part = ColumnPass(block.sources, _channels(first, last), rows, columns, block.interpolation)
                 part.add_to(torch.from_numpy(maps[start + first : start + last]), slice(0, len(rows)))
             start += block.channels
         return maps
@@ -221,7 +244,7 @@ class FeatureField:
         passes, start = [], 0
         for block in self.blocks:
             part = torch.from_numpy(np.ascontiguousarray(weights[start : start + block.channels]))
-            passes.append(ColumnPass(block.grids, _projection(part), rows, columns, block.interpolation))
+            passes.append(ColumnPass(block.sources, _projection(part), rows, columns, block.interpolation))
             start += block.channels
         return passes
 

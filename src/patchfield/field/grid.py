@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -48,6 +49,22 @@ class Grid:
         """The same tokens, for the pixels of an image (H, W) that was resampled before they were made."""
         height, width = shape
         return replace(self, rows=replace(self.rows, pixels=height), columns=replace(self.columns, pixels=width))
+
+    def maps(self, maps_of: Callable[[torch.Tensor], torch.Tensor], rows: slice, columns: slice) -> torch.Tensor:
+        """The maps (K, rows, columns) float32 that `maps_of` makes of some of the tokens."""
+        return maps_of(self.tokens[rows, columns])
+
+
+class Mappable(Protocol):
+    """A regular grid along image axes that linear maps can be had of: tokens, or nodes that are mixed of them."""
+
+    @property
+    def rows(self) -> Axis: ...
+    @property
+    def columns(self) -> Axis: ...
+    @property
+    def count(self) -> int: ...
+    def maps(self, maps_of: Callable[[torch.Tensor], torch.Tensor], rows: slice, columns: slice) -> torch.Tensor: ...
 
 
 def empty_tokens(rows: int, columns: int, channels: int) -> torch.Tensor:
@@ -126,7 +143,7 @@ class ColumnPass:
 
     Parameters
     ----------
-    grids : iterable of Grid
+    grids : iterable of Mappable
         Their weighted mean is what is wanted.
     maps_of : callable
         Turns tokens (h, w, C) into the K maps wanted, (K, h, w) float32.
@@ -137,7 +154,7 @@ class ColumnPass:
 
     def __init__(
         self,
-        grids: Iterable[Grid],
+        grids: Iterable[Mappable],
         maps_of: Callable[[torch.Tensor], torch.Tensor],
         rows: np.ndarray,
         columns: np.ndarray,
@@ -151,7 +168,7 @@ class ColumnPass:
         for grid in grids:
             used = _extent(self._bands[grid.columns])
             row_bands = grid.rows.bands(rows, how)
-            maps = maps_of(grid.tokens[_extent(row_bands), used])
+            maps = grid.maps(maps_of, _extent(row_bands), used)
             upsampled = _along_rows(maps, grid.rows, row_bands).mul_(grid.count / total)
             if grid.columns in self._maps:
                 self._maps[grid.columns][1].add_(upsampled)

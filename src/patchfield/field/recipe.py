@@ -29,7 +29,7 @@ class FeatureRecipe:
         Name or file that :func:`patchfield.load_backbone` takes.
     sampling : str
         As :meth:`patchfield.Sampling.parse` reads it.
-    interpolation : {"nearest", "bilinear", "bicubic"}
+    interpolation : {"nearest", "bilinear", "bicubic", "guided"}
         Between tokens.
     image : ImageSettings
         Contrast, choice of channels, meaning of axes.
@@ -38,6 +38,8 @@ class FeatureRecipe:
     fingerprint : str
         Hash of weights and options: features of different fingerprints have nothing to do with each other. "" before
         the backbone is loaded: whatever weights the name stands for.
+    guide : str
+        Hash of what guided interpolation goes by; "" for other interpolations, and before the backbone is loaded.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class FeatureRecipe:
     image: ImageSettings = field(default_factory=ImageSettings)
     options: dict[str, Any] = field(default_factory=dict, hash=False)
     fingerprint: str = ""
+    guide: str = ""
 
     def __post_init__(self) -> None:
         Sampling.parse(self.sampling)
@@ -78,7 +81,7 @@ class FeatureRecipe:
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""
-        return {
+        values = {
             "backbone": self.backbone,
             "options": self.options,
             "fingerprint": self.fingerprint,
@@ -86,6 +89,8 @@ class FeatureRecipe:
             "interpolation": self.interpolation,
             "image": self.image.to_json(),
         }
+        # Only where it says something: older versions read the recipes of all other interpolations.
+        return {**values, "guide": self.guide} if self.guide else values
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
@@ -97,4 +102,5 @@ class FeatureRecipe:
             sampling=values["sampling"],
             interpolation=cast(Interpolation, values["interpolation"]),
             image=ImageSettings.from_json(values["image"]),
+            guide=values.get("guide", ""),
         )

@@ -22,7 +22,7 @@ from patchfield.field.recipe import FeatureRecipe
 from patchfield.field.views import AxisView
 
 _KEY, _VERSION = "patchfield.field", 1
-_MISSING = "missing"
+_MISSING, _GUIDE = "missing", "guide"
 
 
 def save_field(field: FeatureField, path: str | Path) -> None:
@@ -42,7 +42,10 @@ def save_field(field: FeatureField, path: str | Path) -> None:
         for j, grid in enumerate(block.grids):
             tensors[f"{i}.{j}"] = grid.tokens.contiguous()
             grids.append({"rows": _axis_json(grid.rows), "columns": _axis_json(grid.columns), "count": grid.count})
-        blocks.append({"interpolation": block.interpolation, "grids": grids})
+        if block.guide is not None:
+            tensors[f"{i}.{_GUIDE}"] = block.guide.contiguous()
+        guided = block.guide is not None
+        blocks.append({"interpolation": block.interpolation, "grids": grids, _GUIDE: guided})
     if field.missing is not None:
         tensors[_MISSING] = torch.from_numpy(np.packbits(field.missing, axis=1))
     header = {
@@ -90,7 +93,8 @@ def _read_block(file: Any, i: int, values: dict[str, Any]) -> Block:
         Grid(file.get_tensor(f"{i}.{j}"), _axis(grid["rows"]), _axis(grid["columns"]), grid["count"])
         for j, grid in enumerate(values["grids"])
     )
-    return Block(grids, cast(Interpolation, values["interpolation"]))
+    guide = file.get_tensor(f"{i}.{_GUIDE}") if values.get(_GUIDE, False) else None
+    return Block(grids, cast(Interpolation, values["interpolation"]), guide)
 
 
 def _axis_json(axis: Axis) -> dict[str, Any]:

@@ -209,6 +209,7 @@ def _recipes(entries: Any) -> tuple[FeatureRecipe, ...]:
         _require(isinstance(entry, dict) and isinstance(entry["options"], dict), "a recipe")
         for name in ("backbone", "fingerprint", "sampling", "interpolation"):
             _require(isinstance(entry[name], str) and bool(entry[name]), f"the {name} of a recipe")
+        _require(isinstance(entry.get("guide", ""), str), "the guide of a recipe")
     return tuple(FeatureRecipe.from_json(entry) for entry in entries)
 
 

@@ -32,7 +32,7 @@ MAX_DESCRIPTION, MAX_VIEW = 2**26, 2**20
 
 _KEYS = frozenset({"format", "version", "images", "classes", "recipes", "settings"})
 _CLASS_KEYS = frozenset({"value", "name", "color", "key", "visible"})
-_RECIPE_KEYS = frozenset({"backbone", "options", "fingerprint", "sampling", "interpolation", "image"})
+_RECIPE_KEYS = frozenset({"backbone", "options", "fingerprint", "sampling", "interpolation", "image", "guide"})
 _MAX_RECIPES = 64
 
 
@@ -237,8 +237,9 @@ def _description(said: dict[str, Any], folder: Path) -> Description:
 def _recipes(entries: Any) -> tuple[FeatureRecipe, ...]:
     found: list[FeatureRecipe] = []
     for entry in listing(entries, "its recipes", _MAX_RECIPES):
-        recipe = mapping(entry, "a recipe", _RECIPE_KEYS)
-        for name in ("backbone", "fingerprint", "sampling", "interpolation"):
+        recipe = {"guide": ""} | mapping(entry, "a recipe")
+        mapping(recipe, "a recipe", _RECIPE_KEYS)
+        for name in ("backbone", "fingerprint", "sampling", "interpolation", "guide"):
             text(recipe[name], f"the {name} of a recipe")
         mapping(recipe["options"], "the options of a recipe")
         mapping(recipe["image"], "the image settings of a recipe")
