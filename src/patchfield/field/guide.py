@@ -221,8 +221,8 @@ def _unlikeness(
         for j in range(column_taps.shape[1]):
             difference = looks - cells[row_taps[:, i]][:, column_taps[:, j]]
             unlike[:, :, i, j] = np.einsum("hwk,hwk->hw", difference, difference)
-    mean: NDArray[np.float32] = unlike / np.float32(looks.shape[2])
-    return mean
+    unlike /= looks.shape[2]
+    return unlike
 
 
 def _taps(lattice: LatticeAxis, nodes: Axis) -> NDArray[np.int64]:
