@@ -32,15 +32,17 @@ def test_probabilities_are_written_class_by_class(painted, tmp_path):
     np.testing.assert_allclose(maps.sum(0), 1, atol=1e-5)
 
 
-def test_labels_of_a_file_are_learned_from_and_cannot_be_undone_into(painted, tmp_path):
+def test_labels_of_a_file_are_learned_from_and_undone_in_one_step(painted, tmp_path):
     files = Files(painted)
     files.save_labels(tmp_path / "labels.tif")
     painted.current.labels.paint((10, 10), 5)
+    before = painted.current.labels.data.copy()
     files.load_labels(tmp_path / "labels.tif")
     assert 5 not in painted.current.labels.data
     assert set(painted.live.probe.values) == {1, 2}
     painted.current.labels.undo()
-    np.testing.assert_array_equal(painted.current.labels.data, read_labels(tmp_path / "labels.tif"))
+    np.testing.assert_array_equal(painted.current.labels.data, before)
+    assert set(painted.live.probe.values) == {1, 2, 5}
 
 
 def test_labels_of_another_image_are_refused(painted, tmp_path):
@@ -54,6 +56,8 @@ def test_nothing_painted_is_nothing_to_save(controller, tmp_path):
         Files(controller).save_probe(tmp_path / "empty.probe")
     with pytest.raises(LabelError, match="no image"):
         Files(controller).save_labels(tmp_path / "labels.tif")
+    with pytest.raises(LabelError, match="no areas yet"):
+        Files(controller).save_areas(tmp_path / "areas.csv")
     assert not list(tmp_path.iterdir())
 
 

@@ -19,6 +19,9 @@ from patchfield.napari.objects.objects import Objects
 from patchfield.napari.preferences import Acting, first_backbone
 from patchfield.napari.project.images import Images
 from patchfield.napari.segment.apply import Applying
+from patchfield.napari.segment.arriving import Magnification
+from patchfield.napari.segment.folder import FolderRun
+from patchfield.napari.segment.notices import Notices
 from patchfield.napari.segment.unsure import UnsureTour
 from patchfield.napari.session.settings import Settings
 from patchfield.napari.session.signals import disconnect_all
@@ -50,6 +53,12 @@ class Controller(Workspace):
         Probes, labels and results in and out.
     applying : Applying
         One probe on many planes.
+    folder : FolderRun
+        One probe on a folder of files.
+    magnification : Magnification
+        Images seen as large as the probe knows things.
+    notices : Notices
+        What there is to know of the result on view.
     explorer : Explorer
         What can be seen in the features without labels.
     adopting : Adopting
@@ -97,6 +106,9 @@ class Controller(Workspace):
         self.preferences = Acting(self, self.settings)
         self.files = Files(self)
         self.applying = Applying(self)
+        self.folder = FolderRun(self)
+        self.magnification = Magnification(self)
+        self.notices = Notices(self, self.applying, self.magnification)
         self.explorer = Explorer(self)
         self.adopting = Adopting(self, self.explorer)
         self.class_features = ClassFeatures(viewer, self.results, self.classes)
@@ -113,10 +125,12 @@ class Controller(Workspace):
         if self._closed:
             return
         self._closed = True
-        disconnect_all(self.images, self.files, self.applying, self.explorer, self.adapting)
-        disconnect_all(self.places, self.check, self.objects)
-        parts = (self.preferences, self.images, self.keys, self.tour, self.adopting, self.explorer, self.applying)
+        disconnect_all(self.images, self.files, self.files.exporting, self.applying, self.folder, self.notices)
+        disconnect_all(self.explorer, self.adapting, self.places, self.check, self.objects)
+        parts = (self.preferences, self.images, self.keys, self.tour, self.adopting, self.explorer)
         for part in (*parts, self.adapting, self.check, self.objects, self.places):
             part.close()
+        for work in (self.notices, self.applying, self.files, self.folder):
+            work.close()
         super().close()
         self.runner.close()

@@ -230,8 +230,11 @@ class Slot:
             self._on_idle()
 
 
-class Cancelled(Exception):
-    """Raised inside a call that :func:`reports` runs when nobody waits for it any more."""
+class Cancelled(BaseException):
+    """Raised inside a call that :func:`reports` runs when nobody waits for it any more.
+
+    No exception, so that a batch that outlives the failure of a file does not outlive this.
+    """
 
 
 @dataclass(frozen=True)

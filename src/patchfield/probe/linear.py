@@ -222,6 +222,15 @@ class LinearProbe:
         self.kept, self._latest = kept, material
         return self
 
+    def named(self, classes: Mapping[int, ClassInfo]) -> "LinearProbe":
+        """A copy with other names and colours, where they are given; it shares all that was learned."""
+        known = self._knowledge()
+        named = copy(self)
+        named._trained = replace(
+            known, classes={value: classes.get(value, info) for value, info in known.classes.items()}
+        )
+        return named
+
     def remove_class(self, value: int) -> "LinearProbe":
         """Forget a class: its samples, and what was learned of it.
 

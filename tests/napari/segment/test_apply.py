@@ -10,10 +10,11 @@ from patchfield.napari.layers.roles import find
 from patchfield.napari.layers.stack import LayerStack
 
 
-def test_other_open_images_are_segmented_out_of_sight(painted, viewer, two_phases):
+def test_other_open_images_are_segmented_out_of_sight(painted, viewer, two_phases, stroke):
     current = painted.current.source.layer
     others = [viewer.add_image(two_phases(seed=seed), name=f"other {seed}") for seed in (1, 2)]
     painted.select(current)
+    stroke(painted, 2, 10, 62)
     applying, finished = painted.applying, []
     applying.finished.connect(finished.append)
     applying.to_other_images()
@@ -27,7 +28,11 @@ def test_other_open_images_are_segmented_out_of_sight(painted, viewer, two_phase
 def test_a_whole_stack_is_segmented(controller, viewer, two_phases, paint_both):
     viewer.add_image(np.stack([two_phases(seed=seed) for seed in range(3)]))
     paint_both(controller)
+    finished = []
+    controller.applying.finished.connect(finished.append)
     controller.applying.to_all_planes()
+    controller.applying.to_all_images()
+    assert finished == [2, 0], "what this probe has segmented is left as it is"
     result = controller.current.result(Role.SEGMENTATION).data
     assert (result[:, :, 60:] == 2).mean() > 0.8
 
@@ -52,5 +57,5 @@ def test_there_must_be_something_to_apply(controller, painted, viewer):
     with pytest.raises(ProbeError, match="No other image"):
         painted.applying.to_other_images()
     painted.current.labels.undo()
-    with pytest.raises(ProbeError, match="nothing to apply"):
+    with pytest.raises(ProbeError, match="nothing to segment with"):
         painted.applying.to_all_planes()

@@ -89,7 +89,7 @@ class AnnotatedImage:
             self.strokes_changed.emit()
 
     def replace_planes(self, planes: Mapping[PlaneIndex, NDArray[np.integer]], *, others: bool) -> None:
-        """Put other labels in some planes; undo starts anew.
+        """Put other labels in some planes, as one step that can be undone.
 
         Parameters
         ----------
@@ -106,14 +106,16 @@ class AnnotatedImage:
         for values in planes.values():
             _check_values(values)
         cleared = () if others else [index for index in self.snapshots if index not in planes]
-        for index in cleared:
-            self.labels.data[index] = 0
-        for index, values in planes.items():
-            self.labels.data[index] = values
-        roles.forget_history(self.labels)
-        changed = self._compare([*planes, *cleared])
-        self.labels.refresh()
-        if changed:
+        wanted = {index: np.zeros(self.source.shape, np.uint8) for index in cleared} | dict(planes)
+        places, painted = [], []
+        for index, values in wanted.items():
+            rows, columns = np.nonzero(np.asarray(self.labels.data[index]) != values)
+            places.append(np.stack([*(np.full(len(rows), position) for position in index), rows, columns]))
+            painted.append(np.asarray(values)[rows, columns].astype(np.uint8))
+        changed = np.concatenate(painted) if painted else np.zeros(0, np.uint8)
+        if len(changed):
+            self.labels.data_setitem(tuple(np.concatenate(places, axis=1)), changed)
+        if self._compare(wanted):
             self.strokes_changed.emit()
 
     def erase(self, value: int) -> None:

@@ -90,6 +90,12 @@ class Annotations:
         if self.current is not None:
             self._see(self.current.source.with_contrast(contrast))
 
+    def set_zoom(self, zoom: float) -> None:
+        """See the current image enlarged (above 1) or reduced: its pixels are not of the size that a probe knows."""
+        if self.current is not None and zoom != self.current.source.settings.zoom:
+            source = self.current.source
+            self._see(replace(source, settings=replace(source.settings, zoom=zoom)))
+
     def set_channels(self, channels: tuple[int, ...] | None) -> None:
         """See the current image through some of its channels: one as grey, three as colours, None for all."""
         if self.current is not None:

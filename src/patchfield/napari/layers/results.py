@@ -6,6 +6,7 @@ from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer
+from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from psygnal import Signal
 
@@ -32,6 +33,9 @@ BORDER_WIDTH = 2
 
 MAX_CLEARED = 2**26
 """Bytes of a result that are cleared without asking which planes were drawn."""
+
+PALE = "70"
+"""Opacity, in hexadecimal digits, of the colours of a segmentation that is of an earlier probe."""
 
 
 class Results:
@@ -80,6 +84,7 @@ class Results:
         self._annotations = annotations
         self._probe: str | None = None
         self._told: dict[str, ResultState] = {}
+        self._pale: set[str] = set()
         self.opacity = 0.45
 
     def made(self, source: LayerStack) -> Mapping[PlaneIndex, Made]:
@@ -159,9 +164,33 @@ class Results:
         """Colour all strokes and segmentations like the classes, and note the classes in the labels layers."""
         for layer in self._viewer.layers:
             role = roles.role(layer)
+            if role is Role.LABELS:
+                layer.colormap = roles.colormap(self._classes.colors())
+            elif role is Role.SEGMENTATION:
+                layer.colormap = self._colormap(_image(layer))
             if role in (Role.LABELS, Role.SEGMENTATION):
-                layer.colormap = roles.colormap(self._classes.colors(only_visible=role is Role.SEGMENTATION))
                 self._name_classes(layer)
+
+    def fade(self, source: LayerStack, index: PlaneIndex) -> None:
+        """Let the segmentation of an image look pale where the plane on view is of an earlier probe."""
+        layer = roles.find(self._viewer, source, Role.SEGMENTATION)
+        if layer is None:
+            return
+        made = _made(layer).get(index)
+        is_pale = made is not None and made.probe != self._probe
+        if is_pale != (source.id in self._pale):
+            self._pale ^= {source.id}
+            layer.colormap = self._colormap(source.id)
+
+    @property
+    def outdated(self) -> set[str]:
+        """The images, by their ids, of which some plane was segmented by another probe than the one there is now."""
+        return {image for image, state in self._told.items() if state is ResultState.OUTDATED}
+
+    def _colormap(self, image: str) -> DirectLabelColormap:
+        colors = self._classes.colors(only_visible=True)
+        pale = {value: f"{color}{PALE}" for value, color in colors.items()}
+        return roles.colormap(pale if image in self._pale else colors)
 
     def _arrange(self, layer: Layer, role: Role) -> None:
         if isinstance(layer, Labels):
@@ -193,8 +222,8 @@ class Results:
             layer.metadata[roles.METADATA_KEY]["classes"] = infos
             layer.features = roles.features_of_classes(infos)
 
-    def _style(self) -> dict[str, Any]:
-        return {"colormap": roles.colormap(self._classes.colors(only_visible=True)), "opacity": self.opacity}
+    def _style(self, source: LayerStack) -> dict[str, Any]:
+        return {"colormap": self._colormap(source.id), "opacity": self.opacity}
 
     def _layer(self, source: LayerStack, drawn: Drawn) -> Layer:
         role = ROLE_OF_VIEW[drawn.show]
@@ -202,7 +231,7 @@ class Results:
         whole = role is Role.SEGMENTATION
         shape = source.labels_shape if whole else source.shape
         if layer is None:
-            style = self._style() if whole else {}
+            style = self._style(source) if whole else {}
             empty = blank(shape, drawn.values.dtype)
             layer = roles.create(self._viewer, source, role, empty, visible=False, **style)
             if whole:

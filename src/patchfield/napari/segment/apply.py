@@ -1,6 +1,6 @@
-"""One probe on many planes: the other images that are open, or the whole stack."""
+"""One probe on many planes: the whole stack, or all images that are open."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,11 +10,12 @@ from psygnal import Signal
 
 from patchfield.errors import ProbeError
 from patchfield.field import FeatureField, FeatureRecipe
-from patchfield.napari.jobs import Job, Slot
+from patchfield.napari.jobs import Job
 from patchfield.napari.layers.stack import LayerStack
+from patchfield.napari.segment.background import Background
 from patchfield.napari.segment.extraction import Loaded, load_extractor
 from patchfield.napari.session.planes import Plane
-from patchfield.napari.session.status import Progress
+from patchfield.napari.session.results import Made
 from patchfield.napari.workspace import Workspace
 from patchfield.pipeline import Extractor
 from patchfield.probe import LinearProbe
@@ -37,31 +38,69 @@ class Waiting:
 
 @dataclass(frozen=True, eq=False)
 class Applied:
-    """A plane and its segmentation, (H, W), by a probe."""
+    """A plane and its segmentation, (H, W), by a probe of its whole field."""
 
     task: Task
     values: NDArray[np.unsignedinteger]
     probe: LinearProbe
+    field: FeatureField
 
 
-class Applying:
+@dataclass(frozen=True)
+class Using:
+    """A probe as it is at some moment, and what makes its features."""
+
+    probe: LinearProbe
+    recipes: tuple[FeatureRecipe, ...]
+    device: str
+    extractor: Extractor | None
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> "Using":
+        """What segments now.
+
+        Raises
+        ------
+        ProbeError
+            When nothing does.
+        """
+        probe, features = workspace.live.probe, workspace.features
+        if probe is None:
+            raise ProbeError("There is nothing to segment with yet: paint two classes, or load a probe.")
+        return cls(probe, features.recipes, features.device, features.extractor)
+
+    def segment(self, tasks: Iterable[Task]) -> Generator[Waiting | Applied, None, None]:
+        """Segment planes, the backbones being loaded first where that is still to do."""
+        extractor = self.extractor
+        if extractor is None:
+            for loading in load_extractor(self.recipes, self.device):
+                extractor = loading.extractor if isinstance(loading, Loaded) else extractor
+                yield Waiting()
+        assert extractor is not None
+        for task in tasks:
+            plane = PlaneTask(task.source, task.plane.index, task.field, task.source.settings)
+            for step in segment_planes([plane], self.probe, extractor):
+                if step.labels is None or step.field is None:
+                    yield Waiting()
+                else:
+                    yield Applied(task, step.labels, self.probe, step.field)
+
+
+def tasks_of(workspace: Workspace, source: LayerStack) -> list[Task]:
+    """All planes of an image."""
+    features, planes = workspace.features, [Plane(source.id, index) for index in source.indices()]
+    return [Task(source, plane, features.field(plane) if features.is_complete(plane) else None) for plane in planes]
+
+
+class Applying(Background):
     """Segments planes in the background with the probe as it is now; painting goes on meanwhile.
 
-    Attributes
-    ----------
-    progress : Progress or None
-        Of the planes, while it goes on.
+    Planes that this very probe has segmented are left as they are.
     """
 
-    changed = Signal()
-    """Progress."""
     finished = Signal(int)
     """So many planes were segmented."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.progress: Progress | None = None
-        self._workspace = workspace
-        self._slot = Slot(workspace.runner)
+    title = "Segmenting"
 
     def to_other_images(self) -> None:
         """Segment every other image that is open, all planes of each.
@@ -75,6 +114,17 @@ class Applying:
         others = [layer for layer in annotations.choices if current is None or layer is not current.source.layer]
         self._start([annotations.source_of(layer) for layer in others])
 
+    def to_all_images(self) -> None:
+        """Segment every image that is open, all planes of each.
+
+        Raises
+        ------
+        ProbeError
+            When there is no probe, or no image.
+        """
+        annotations = self._workspace.annotations
+        self._start([annotations.source_of(layer) for layer in reversed(annotations.choices)])
+
     def to_all_planes(self) -> None:
         """Segment every plane of the current image.
 
@@ -86,66 +136,27 @@ class Applying:
         if self._workspace.current is not None:
             self._start([self._workspace.current.source])
 
-    def cancel(self) -> None:
-        """Stop after the tile that is being computed."""
-        self._slot.cancel()
-        self._set_progress(None)
-
-    def close(self) -> None:
-        """Stop without another word."""
-        self._slot.cancel()
-
     def _start(self, sources: Sequence[LayerStack]) -> None:
-        probe, features = self._workspace.live.probe, self._workspace.features
-        if probe is None:
-            raise ProbeError("There is nothing to apply yet: paint two classes, or load a probe.")
+        using, results = Using.of(self._workspace), self._workspace.results
         if not sources:
             raise ProbeError("No other image is open: add the images that this probe should segment to napari.")
-        planes = [(source, Plane(source.id, index)) for source in sources for index in source.indices()]
-        tasks = [
-            Task(source, plane, features.field(plane) if features.is_complete(plane) else None)
-            for source, plane in planes
-        ]
-        self._set_progress(Progress(0, len(tasks), "planes"))
-        work = partial(_apply, probe, features.recipes, features.device, features.extractor, tasks)
-        self._slot.submit(Job(work, self._on_step, self._on_error), interrupt=True)
+        whole = Made(using.probe.identity)
+        tasks = []
+        for source in sources:
+            made = results.made(source)
+            tasks += [task for task in tasks_of(self._workspace, source) if made.get(task.plane.index) != whole]
+        if tasks:
+            work = partial(using.segment, tasks)
+            self._begin(len(tasks), "planes", Job(work, self._on_step, self._fail))
+        else:
+            self.finished.emit(0)
 
     def _on_step(self, step: Waiting | Applied) -> None:
-        match step:
-            case Applied(task, values, probe) if self.progress is not None:
-                self._workspace.results.draw_plane(task.source, task.plane.index, values, probe)
-                self._count(self.progress)
-
-    def _count(self, progress: Progress) -> None:
-        done = progress.done + 1
-        if done < progress.total:
-            self._set_progress(Progress(done, progress.total, "planes"))
-        else:
+        if not isinstance(step, Applied) or self.progress is None:
+            return
+        self._workspace.results.draw_plane(step.task.source, step.task.plane.index, step.values, step.probe)
+        self._step()
+        if self.progress.done == self.progress.total:
+            done = self.progress.total
             self._set_progress(None)
             self.finished.emit(done)
-
-    def _on_error(self, error: Exception) -> None:
-        self._set_progress(None)
-        self._workspace.on_error(error)
-
-    def _set_progress(self, progress: Progress | None) -> None:
-        self.progress = progress
-        self.changed.emit()
-
-
-def _apply(
-    probe: LinearProbe,
-    recipes: Sequence[FeatureRecipe],
-    device: str,
-    extractor: Extractor | None,
-    tasks: Sequence[Task],
-) -> Generator[Waiting | Applied, None, None]:
-    if extractor is None:
-        for loading in load_extractor(recipes, device):
-            extractor = loading.extractor if isinstance(loading, Loaded) else extractor
-            yield Waiting()
-    assert extractor is not None
-    for task in tasks:
-        planes = [PlaneTask(task.source, task.plane.index, task.field)]
-        for step in segment_planes(planes, probe, extractor.seen_with(task.source.settings)):
-            yield Waiting() if step.labels is None else Applied(task, step.labels, probe)

@@ -10,7 +10,9 @@ def disconnect_all(*owners: object) -> None:
     reach the widgets then.
     """
     for owner in owners:
-        for name, attribute in vars(type(owner)).items():
-            if isinstance(attribute, Signal):
-                instance: SignalInstance = getattr(owner, name)
-                instance.disconnect()
+        names = [
+            name for kind in type(owner).__mro__ for name, entry in vars(kind).items() if isinstance(entry, Signal)
+        ]
+        for name in names:
+            instance: SignalInstance = getattr(owner, name)
+            instance.disconnect()

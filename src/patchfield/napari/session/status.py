@@ -18,17 +18,32 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far something is: `done` of `total` `unit`; an unknown total is 0."""
+    """How far something is: `done` of `total` `unit`; an unknown total is 0; and the seconds left, if known."""
 
     done: int
     total: int
     unit: str
+    seconds: float | None = None
 
     def __str__(self) -> str:
         if self.unit == "bytes":
             done, total = self.done / 1e6, self.total / 1e6
             return f"{done:.0f} of {total:.0f} MB" if self.total else f"{done:.0f} MB"
-        return f"{self.done} of {self.total} {self.unit}"
+        left = "" if self.seconds is None else f", {time_left(self.seconds)}"
+        return f"{self.done} of {self.total} {self.unit}{left}"
+
+
+def time_left(seconds: float) -> str:
+    """A duration as one says it.
+
+    Examples
+    --------
+    >>> time_left(4), time_left(40), time_left(400), time_left(40_000)
+    ('about 4 s left', 'about 40 s left', 'about 7 min left', 'about 11 h left')
+    """
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s left"
+    return f"about {seconds / 60:.0f} min left" if seconds < 5400 else f"about {seconds / 3600:.0f} h left"
 
 
 @dataclass(frozen=True)
