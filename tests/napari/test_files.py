@@ -123,7 +123,7 @@ def test_what_is_open_here_is_not_overwritten(controller, viewer, two_phases, pa
     controller.files.load_labels(tmp_path / "labels.tif")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for path in (tmp_path / "image.tif", tmp_path / "labels.tif"):
-        for save in (controller.files.save_segmentation, controller.files.save_probe, controller.files.save_labels):
+        for save in (controller.files.save_segmentation, controller.files.save_labels):
             with pytest.raises(LabelError, match="choose another name"):
                 save(path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

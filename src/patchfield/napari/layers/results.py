@@ -183,9 +183,9 @@ class Results:
             layer.colormap = self._colormap(source.id)
 
     @property
-    def outdated(self) -> set[str]:
-        """The images, by their ids, of which some plane was segmented by another probe than the one there is now."""
-        return {image for image, state in self._told.items() if state is ResultState.OUTDATED}
+    def states(self) -> Mapping[str, ResultState]:
+        """The state of every image that has a segmentation, by its id."""
+        return self._told
 
     def _colormap(self, image: str) -> DirectLabelColormap:
         colors = self._classes.colors(only_visible=True)

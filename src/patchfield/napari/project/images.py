@@ -73,6 +73,7 @@ class Images:
         annotations.images_changed.connect(self._on_layers)
         annotations.selected.connect(self.changed)
         annotations.strokes_changed.connect(self.changed)
+        workspace.results.changed.connect(self.changed)
         self._on_layers()
 
     def __iter__(self) -> Iterator[Listed]:
@@ -271,9 +272,11 @@ class Images:
             self.changed.emit()
 
     def _entry(self, item: Listed) -> ImageEntry:
-        annotated = None
-        if item.layer is not None and str(item.layer.unique_id) in self._workspace.annotations:
-            annotated = self._workspace.annotations[str(item.layer.unique_id)]
+        annotated, state = None, ResultState.NONE
+        if item.layer is not None:
+            image = str(item.layer.unique_id)
+            state = self._workspace.results.states.get(image, ResultState.NONE)
+            annotated = self._workspace.annotations[image] if image in self._workspace.annotations else None
         return ImageEntry(
             key=item.key,
             name=item.name,
@@ -281,7 +284,8 @@ class Images:
             is_open=item.layer is not None,
             is_current=item is self.current,
             painted=annotated is not None and bool(annotated.snapshots),
-            segmented=annotated is not None and annotated.result(Role.SEGMENTATION) is not None,
+            segmented=state is not ResultState.NONE,
+            outdated=state is ResultState.OUTDATED,
             only_here=item.path is None,
             problem=item.problem,
             thumbnail=item.thumbnail,

@@ -37,7 +37,7 @@ def _changes(probe: LinearProbe, workspace: Workspace) -> Iterator[str]:
         )
     found = None if workspace.current is None else probe.pixel_size_mismatch(workspace.current.source.calibration)
     if found is not None:
-        yield f"{pixels_sentence(found)} The image can be resampled to what the probe knows, under Segment."
+        yield f"The image can be resampled, under Segment. {pixels_sentence(found)}"
 
 
 def _changes_of_image(now: ImageSettings, then: ImageSettings) -> Iterator[str]:
@@ -71,10 +71,10 @@ def pixels_sentence(found: PixelSizeMismatch) -> str:
     Examples
     --------
     >>> pixels_sentence(PixelSizeMismatch(0.5, 5.0, (10.0, 10.0)))
-    "This image's pixels are 2 times smaller than the probe knows."
+    'Its pixels are 2 times smaller than the probe knows.'
     """
     times, how = (found.factor, "larger") if found.factor > 1 else (1 / found.factor, "smaller")
-    return f"This image's pixels are {times:.3g} times {how} than the probe knows."
+    return f"Its pixels are {times:.3g} times {how} than the probe knows."
 
 
 class Magnification:

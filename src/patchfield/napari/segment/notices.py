@@ -75,7 +75,7 @@ class Notices:
             tip = "Features are computed of the image resampled to what the probe knows; results keep its own pixels"
             yield Notice(pixels_sentence(found), "Resample", tip, magnification.resample)
         elif magnification.zoom != 1:
-            seen = f"The image is seen {magnification.zoom:.3g} times as large as it is, as the probe knows things."
+            seen = f"Seen {magnification.zoom:.3g} times as large, as the probe knows it."
             yield Notice(seen, "As it is", "Compute features of the image's own pixels again", magnification.as_it_is)
 
     def _of_image(self) -> Iterator[Notice]:
@@ -88,20 +88,19 @@ class Notices:
             return
         identity = None if workspace.live.probe is None else workspace.live.probe.identity
         current = sum(plane.probe == identity for plane in made.values())
-        said = f"{current} of {planes} planes are segmented by the probe as it is now"
         older = len(made) - current
-        sentence = f"{said}, {older} by an earlier one." if older else f"{said}."
-        tip = "Segment all other planes of this image with it, in the background"
+        sentence = f"{older} of {planes} planes are outdated." if older else f"{current} of {planes} planes segmented."
+        tip = "Segment the other planes with the probe as it is now, in the background"
         yield Notice(sentence, "All planes", tip, self._applying.to_all_planes)
 
     def _of_other_images(self) -> Iterator[Notice]:
         workspace = self._workspace
         assert workspace.current is not None
-        outdated = workspace.results.outdated - {workspace.current.source.id}
+        outdated = {image for image, state in workspace.results.states.items() if state is ResultState.OUTDATED}
+        outdated -= {workspace.current.source.id}
         if outdated:
-            are = "1 other image is" if len(outdated) == 1 else f"{len(outdated)} other images are"
             tip = "Segment all open images with the probe as it is now, in the background"
-            sentence = f"{are} segmented by an earlier probe."
+            sentence = "1 other image is outdated." if len(outdated) == 1 else f"{len(outdated)} others are outdated."
             yield Notice(sentence, "All images", tip, self._applying.to_all_images)
 
     def _on_change(self, event: Any = None) -> None:

@@ -21,6 +21,8 @@ class NoticeRow(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.sentence, self.button = hint(), QPushButton()
+        # A layout asks a label for its height before it knows its width.
+        self.sentence.setMinimumHeight(2 * self.sentence.fontMetrics().lineSpacing())
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.clicked.connect(self._press)
         self._notice: Notice | None = None
