@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
+from PIL import Image
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton
+from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QMessageBox, QPushButton, QWidget
 
 from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.errors import FieldError
 from patchfield.field import FeatureRecipe
 from patchfield.images import ImageSettings
+from patchfield.napari._qt.asking import FolderDialog, ask
 from patchfield.napari._qt.cards import StatusCard
 from patchfield.napari._qt.notices import notify
 from patchfield.napari._qt.sections.classes import ClassesSection
@@ -23,6 +25,7 @@ from patchfield.napari._qt.sections.view import ViewSection
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import Role
+from patchfield.napari.session.questions import Question
 from patchfield.napari.session.view import Show
 
 pytestmark = pytest.mark.gui
@@ -188,7 +191,65 @@ def test_files_are_asked_for_where_the_image_lies_and_a_cancelled_dialog_does_no
     assert not list(tmp_path.iterdir())
     strokes.trigger()
     assert (tmp_path / "labels.tif").is_file()
-    assert asked == ["labels.tif", "labels.tif"]
+    assert asked == ["steel_labels.tif", "steel_labels.tif"]
+
+
+def test_results_are_named_after_the_image_and_end_as_was_chosen(small, paint_both, monkeypatch, tmp_path):
+    paint_both(small)
+    bar, offered = FilesBar(small), []
+
+    def answer(parent, title, suggested, kinds):
+        offered.append((Path(suggested), kinds.split(";;")))
+        return str(tmp_path / f"results.{len(offered)}"), kinds.split(";;")[-1]
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+    for action in bar.save.menu().actions()[:5]:
+        action.trigger()
+    assert [path.name for path, _ in offered] == [
+        "steel.probe",
+        "steel_segmentation.tif",
+        "steel_probability.tif",
+        "steel_areas.csv",
+        "steel_labels.tif",
+    ]
+    assert offered[2][0].parent == tmp_path, "where something was saved last"
+    assert not any("png" in kind for kind in offered[2][1]), "a PNG holds one map"
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == ["results.1.probe", "results.2.png", "results.3.ome.zarr", "results.4.csv", "results.5.png"]
+    small.viewer.add_image(np.zeros((3, 32, 32), np.uint8))
+    bar.save.menu().actions()[1].trigger()
+    assert not any("png" in kind for kind in offered[-1][1]), "a PNG holds one plane"
+
+
+def test_a_folder_is_segmented_and_its_command_line_copied(small, two_phases, paint_both, tmp_path):
+    paint_both(small)
+    Image.fromarray(two_phases(seed=2)).save(tmp_path / "scan.png")
+    bar = FilesBar(small)
+    bar.apply.menu().actions()[2].trigger()
+    dialog = bar.findChild(FolderDialog)
+    dialog.images.setText("")
+    assert not dialog.begin.isEnabled()
+    dialog.images.setText(str(tmp_path))
+    dialog.output.setText(str(tmp_path / "out"))
+    dialog.probabilities.setChecked(True)
+    choose(dialog.file_format, "ome-zarr")
+    dialog.copy.click()
+    command = QApplication.clipboard().text()
+    assert command == dialog.order.command == dialog.command.text()
+    assert "--format ome-zarr --probabilities" in command
+    dialog.begin.click()
+    assert (tmp_path / "out" / "scan_probability.ome.zarr").is_dir()
+    assert notification_manager.records[-1].message.startswith("1 image segmented")
+
+
+@pytest.mark.parametrize(("answer", "called"), [("Use this probe", [True]), ("Keep what is here", [])])
+def test_a_question_is_answered_by_its_buttons(qtbot, answer, called):
+    parent, done = QWidget(), []
+    qtbot.addWidget(parent)
+    ask(parent, Question("What?", ("This.",), "Use this probe", "Keep what is here"), lambda: done.append(True))
+    box = parent.findChild(QMessageBox)
+    next(button for button in box.buttons() if button.text() == answer).click()
+    assert done == called
 
 
 def test_a_refusal_is_a_sentence_and_a_defect_keeps_its_traceback(qapp):

@@ -15,9 +15,10 @@ from psygnal import Signal
 from patchfield.errors import ImageError, error_sentence
 from patchfield.images import IMAGE_SUFFIXES, ImageSettings, Stack, read_image
 from patchfield.napari.jobs import Job, Slot
-from patchfield.napari.layers import Role, roles
+from patchfield.napari.layers import roles
 from patchfield.napari.layers.opening import ReadFile, add_layer, read_file, thumbnail
 from patchfield.napari.project.entries import ImageEntry
+from patchfield.napari.session.results import ResultState
 from patchfield.napari.workspace import Workspace
 
 
@@ -276,7 +277,8 @@ class Images:
         if item.layer is not None:
             image = str(item.layer.unique_id)
             state = self._workspace.results.states.get(image, ResultState.NONE)
-            annotated = self._workspace.annotations[image] if image in self._workspace.annotations else None
+            if image in self._workspace.annotations:
+                annotated = self._workspace.annotations[image]
         return ImageEntry(
             key=item.key,
             name=item.name,
