@@ -1,4 +1,4 @@
-"""A hand and an eye for the real window: strokes with the mouse, when their answer is on the screen, gaps of the GUI."""
+"""A hand and an eye for the real window: strokes with the mouse, when a frame shows their answer, gaps of the GUI."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -21,6 +21,9 @@ SAMPLES = 200
 SHOWN = 0.75
 """An answer is on the screen when so much of what it changes is there: at low zoom it comes at the canvas' resolution
 first, where a pixel of the canvas stands for many of the image."""
+
+_TEST: Any = QTest
+"""Qt's stubs take its static methods for methods of an instance."""
 
 Point = tuple[float, float]
 
@@ -65,21 +68,19 @@ class Mouse:
     def drag(self, path: Iterable[Point], seconds: float = 0.25) -> float:
         """Press, move and release along a path; when the button was let go (`time.perf_counter`)."""
         points = [self._on_canvas(point) for point in path]
-        QTest.mouseMove(self.canvas, points[0])
-        QTest.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=points[0])
+        _TEST.mouseMove(self.canvas, points[0])
+        _TEST.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=points[0])
         for point in points[1:]:
-            QTest.mouseMove(self.canvas, point)
-            QTest.qWait(round(1000 * seconds / len(points)))
+            _TEST.mouseMove(self.canvas, point)
+            _TEST.qWait(round(1000 * seconds / len(points)))
         released = time.perf_counter()
-        QTest.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=points[-1])
+        _TEST.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=points[-1])
         return released
 
     def _on_canvas(self, point: Point) -> QPoint:
         height, width = self._viewer.canvas.size
         camera = self._viewer.scene.camera
-        row, column = (
-            (place - middle) * camera.zoom for place, middle in zip(point, camera.center[-2:], strict=True)
-        )
+        row, column = ((place - middle) * camera.zoom for place, middle in zip(point, camera.center[-2:], strict=True))
         return QPoint(round(width / 2 + column), round(height / 2 + row))
 
 

@@ -4,28 +4,26 @@
 
 Every stroke goes through the middle of the largest mistake of the segmentation that is there, in its true class, as a
 person corrects. For each image the table has the time from the release of the mouse to the frame on the screen that
-shows the new segmentation of what is in view, gaps of a 20 ms timer on the GUI thread meanwhile, the memory of the
-process at the end, and the mean IoU after the first strokes, half of them and all. The row "painting in napari alone"
-is the floor: the same strokes on a labels layer that nobody listens to. "64 Mpx" is a real micrograph, mirrored side
-by side, seen whole and at one pixel of the image for each of the screen.
+shows the new segmentation of what is in view, gaps of a 20 ms timer on the GUI thread meanwhile, the most memory that
+the process took so far, and the mean IoU after the first strokes, half of them and all. The row "painting in napari
+alone" is the floor: the same strokes on a labels layer that nobody listens to. "64 Mpx" is a real micrograph, mirrored
+side by side, seen whole and at one pixel of the image for each of the screen.
 
 --while adds a table of the gaps while features of a vision transformer (random weights) are computed and looked at.
 Needs a display. Times mean something on a quiet machine only; compare rows of one run.
 """
 
 import argparse
+import resource
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from hand import Eye, Mouse, Ticks, next_stroke, run_until
 from interactive import micrograph
-from napari import Viewer
 from napari.layers import Labels
 from numpy.typing import NDArray
 from rich.console import Console
@@ -36,10 +34,10 @@ from patchfield.evaluate.metrics import mean_iou
 from patchfield.evaluate.micrographs import LabelledImage, labelled_images, labels_of
 from patchfield.field import FeatureRecipe
 from patchfield.images import read_image
-from patchfield.napari._qt.panel import PatchfieldPanel
 from patchfield.napari.app import open_window
 from patchfield.napari.layers import Role
 from patchfield.napari.session.status import State
+from patchfield.napari.session.view import Show
 
 BRUSH = 6
 """Width of the brush on the screen, in pixels."""
@@ -129,7 +127,7 @@ class Sitting:
         self.viewer.window.resize(1500, 940)
         self._strokes, self._pause = strokes, pause
         self._ticks, self._mouse = Ticks(), Mouse(self.viewer)
-        if backbone != self.controller.features.recipe.backbone:
+        if (backbone,) != tuple(recipe.backbone for recipe in self.controller.features.recipes):
             self.controller.make_features(FeatureRecipe(backbone))
         self.wait(0.5)
 
@@ -175,7 +173,7 @@ class Sitting:
         self._ticks.take()
         for turn in range(self._strokes):
             self._stroke(scene, turn, eye, record)
-        record.gaps, record.bytes = self._ticks.take(), psutil.Process().memory_info().rss
+        record.gaps, record.bytes = self._ticks.take(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         eye.close()
         self._forget(layer)
         return record
@@ -227,7 +225,10 @@ class Sitting:
         """What is in view, and the step of the grid on which it is judged."""
         (top, left), (bottom, right) = self.controller.current.labels.corner_pixels[:, -2:]
         height, width = scene.truth.shape[-2:]
-        rows, columns = slice(max(0, int(top)), min(height, int(bottom))), slice(max(0, int(left)), min(width, int(right)))
+        rows, columns = (
+            slice(max(0, int(top)), min(height, int(bottom))),
+            slice(max(0, int(left)), min(width, int(right))),
+        )
         pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
         return (rows, columns), max(1, round((pixels / SCORED) ** 0.5))
 
@@ -278,16 +279,18 @@ def gaps_meanwhile(megapixels: float) -> dict[str, NDArray[np.float64]]:
             paint_stroke(labels, 1 + turn % 2, rng)
             turn += 1
         gaps["painting during extraction"] = ticks.take()
-        for role in (Role.PCA, Role.CLUSTERS):
-            controller.explorer.begin(role)
+        for show in (Show.PCA, Show.CLUSTERS):
+            controller.show(show)
             run_until(lambda: not controller.explorer.busy)
-            gaps[f"computing {role.value}"] = ticks.take()
+            gaps[f"computing {show.value}"] = ticks.take()
     viewer.close()
     return gaps
 
 
 def report(console: Console, records: list[Record]) -> None:
-    table = Table("image", "release to screen: median", "95 %", "GUI gap: 95 %", "longest", "memory", "mean IoU, strokes")
+    table = Table(
+        "image", "release to screen: median", "95 %", "GUI gap: 95 %", "longest", "most memory", "mean IoU, strokes"
+    )
     for record in records:
         times = np.array(record.latencies or [np.nan]) * 1e3
         late = f" ({record.missed} not seen)" if record.missed else ""

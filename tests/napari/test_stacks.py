@@ -183,7 +183,7 @@ def test_a_stroke_on_a_long_time_lapse_reads_its_own_plane_only(controller, monk
         stroke(controller, 1, 4, 4)
     compared = []
     compare = current._compare_plane
-    monkeypatch.setattr(current, "_compare_plane", lambda index: compared.append(index) or compare(index))
+    monkeypatch.setattr(current, "_compare_plane", lambda index, part: compared.append(index) or compare(index, part))
     stroke(controller, 1, 20, 4)
     assert set(compared) == {(9,)}, "the stroke's plane"
     compared.clear()

@@ -7,7 +7,7 @@ from PIL import Image
 
 from patchfield.images import ImageSettings
 from patchfield.napari.layers import Role
-from patchfield.napari.segment import updates
+from patchfield.napari.segment import drawing
 from patchfield.objects import Cleaning, clean
 from patchfield.probe import LinearProbe
 from patchfield.store import Project
@@ -31,9 +31,10 @@ def window(tmp_path) -> Window:
     return window
 
 
-@pytest.mark.parametrize("block", [updates.BLOCK, 40], ids=["whole", "in pieces"])
-def test_window_files_command_and_api_finish_alike(window, tmp_path, block, monkeypatch):
-    monkeypatch.setattr(updates.regions, "__defaults__", (block,))
+@pytest.mark.parametrize("small", [drawing.SMALL, 0], ids=["whole", "in pieces"])
+def test_window_files_command_and_api_finish_alike(window, tmp_path, small, monkeypatch):
+    monkeypatch.setattr(drawing, "SMALL", small)
+    monkeypatch.setattr(drawing.pieces, "__defaults__", (40,))
     controller = window.controller
     raw = window.segmentation(()).copy()
     controller.files.save_probe(tmp_path / "raw.probe")

@@ -17,9 +17,10 @@ from patchfield.napari.layers.groups import Groups
 from patchfield.napari.layers.results import Results
 from patchfield.napari.layers.shown import Shown
 from patchfield.napari.layers.stack import LayerStack
+from patchfield.napari.segment.drawing import Drawn, Target
 from patchfield.napari.segment.features import Features
 from patchfield.napari.segment.live import Live
-from patchfield.napari.segment.updates import Drawn, Labelled, Target
+from patchfield.napari.segment.updates import Labelled
 from patchfield.napari.session.classes import MAX_VALUE, ClassTable
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.signals import disconnect_all
@@ -235,7 +236,9 @@ class Workspace:
         field = None if self._plane is None else self.features.field(self._plane)
         if self._plane is None or field is None or self.current is None:
             return None
-        return Target(self._plane, field, _region_in_view(self.current), self.features.is_complete(self._plane))
+        view = _region_in_view(self.current)
+        step = _step_in_view(view, self.viewer.canvas.size)
+        return Target(self._plane, field, view, self.features.is_complete(self._plane), step)
 
     # -- what happens when something happens
 
@@ -371,3 +374,9 @@ def _region_in_view(annotated: AnnotatedImage) -> Region:
     height, width = annotated.source.shape
     rows = slice(max(0, int(top)), min(height, int(bottom) + 1))
     return rows, slice(max(0, int(left)), min(width, int(right) + 1))
+
+
+def _step_in_view(view: Region, canvas: tuple[int, int]) -> int:
+    """How many pixels of the image fall on one of the canvas, along each axis; 1 where they are larger."""
+    sizes = (part.stop - part.start for part in view)
+    return max(1, int(max(size / pixels for size, pixels in zip(sizes, canvas, strict=True))))

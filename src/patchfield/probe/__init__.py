@@ -5,7 +5,7 @@ from patchfield.probe.feature_cache import FeatureCache
 from patchfield.probe.file import is_probe
 from patchfield.probe.importance import ChannelGroup, Importance, channel_groups, group_importance
 from patchfield.probe.kept import KeptSamples
-from patchfield.probe.labels import LabelSamples, Strokes, choose_samples, find_strokes
+from patchfield.probe.labels import LabelSamples, PaintedPixels, Strokes, choose_samples, find_strokes
 from patchfield.probe.linear import LinearProbe
 from patchfield.probe.trained import TrainingFacts
 from patchfield.probe.training_image import PixelSizeMismatch, TrainingImage, pixel_size
@@ -20,6 +20,7 @@ __all__ = [
     "KeptSamples",
     "LabelSamples",
     "LinearProbe",
+    "PaintedPixels",
     "PixelSizeMismatch",
     "StrokeResult",
     "Strokes",

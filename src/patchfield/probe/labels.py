@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -59,6 +59,79 @@ class Strokes:
         return np.bincount(self.numbers, minlength=self.count)
 
 
+@dataclass(frozen=True, eq=False)
+class PaintedPixels:
+    """The labelled pixels of a plane, without the plane: what a stroke costs grows with what is painted.
+
+    Counts as the label image wherever one is taken (:func:`find_strokes`, :class:`numpy.asarray`). Never changes.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Rows and columns of the plane.
+    pixels : (n,) int64 array
+        Flat indices (row * width + column), ascending.
+    values : (n,) array
+        Their labels, 1 or more.
+
+    Examples
+    --------
+    >>> before = PaintedPixels.from_array(np.array([[0, 3, 3], [0, 0, 1]]))
+    >>> now = before.repainted((slice(0, 1), slice(1, 3)), np.array([[0, 2]]))
+    >>> np.asarray(now)
+    array([[0, 0, 2],
+           [0, 0, 1]])
+    """
+
+    shape: tuple[int, int]
+    pixels: Integers
+    values: NDArray[np.integer[Any]]
+
+    @classmethod
+    def from_array(cls, labels: NDArray[np.integer[Any]]) -> "PaintedPixels":
+        """Of a label image (H, W), 0 = unlabelled."""
+        pixels = np.flatnonzero(labels)
+        return cls((labels.shape[0], labels.shape[1]), pixels, labels.reshape(-1)[pixels])
+
+    def __len__(self) -> int:
+        """How many pixels are painted."""
+        return len(self.pixels)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        labels = np.zeros(self.shape, self.values.dtype if dtype is None else dtype)
+        labels.reshape(-1)[self.pixels] = self.values
+        return labels
+
+    def repainted(self, region: tuple[slice, slice], labels: NDArray[np.integer[Any]]) -> "PaintedPixels":
+        """With other labels in a part of the plane.
+
+        Parameters
+        ----------
+        region : (slice, slice)
+            Rows and columns, with their ends.
+        labels : (h, w) array
+            What is there now.
+        """
+        rows, columns = region
+        row, column = np.divmod(self.pixels, self.shape[1])
+        inside = (row >= rows.start) & (row < rows.stop) & (column >= columns.start) & (column < columns.stop)
+        new_rows, new_columns = np.nonzero(labels)
+        added = (new_rows + rows.start) * self.shape[1] + new_columns + columns.start
+        pixels = np.concatenate([self.pixels[~inside], added])
+        values = np.concatenate([self.values[~inside], labels[new_rows, new_columns]])
+        order = np.argsort(pixels, kind="stable")
+        return PaintedPixels(self.shape, pixels[order], values[order])
+
+    def without(self, missing: NDArray[np.bool_]) -> "PaintedPixels":
+        """Without the pixels where `missing`, (H, W), is true."""
+        kept = ~missing.reshape(-1)[self.pixels]
+        return PaintedPixels(self.shape, self.pixels[kept], self.values[kept])
+
+    def is_same_as(self, other: "PaintedPixels") -> bool:
+        """Whether the same is painted."""
+        return np.array_equal(self.pixels, other.pixels) and np.array_equal(self.values, other.values)
+
+
 def find_strokes(labels: ArrayLike, shape: tuple[int, int] | None = None, name: str = "The labels") -> Strokes:
     """The strokes of a label image.
 
@@ -66,7 +139,7 @@ def find_strokes(labels: ArrayLike, shape: tuple[int, int] | None = None, name: 
 
     Parameters
     ----------
-    labels : (H, W) array
+    labels : (H, W) array, or PaintedPixels
         0 where nothing is painted, the class elsewhere: any integer dtype, bool, or floats that hold integers.
     shape : (int, int), optional
         Height and width that the labels must have.
@@ -83,13 +156,13 @@ def find_strokes(labels: ArrayLike, shape: tuple[int, int] | None = None, name: 
     >>> find_strokes([[1, 1, 0], [0, 0, 2], [1, 0, 2]]).numbers
     array([0, 0, 1, 2, 1])
     """
-    image = np.asarray(labels)
-    if image.ndim != 2 or (shape is not None and image.shape != tuple(shape)):
+    found: tuple[int, ...] = np.shape(labels) if not isinstance(labels, PaintedPixels) else labels.shape
+    if len(found) != 2 or (shape is not None and found != tuple(shape)):
         expected = "two axes (rows, columns)" if shape is None else f"the shape of their image, {tuple(shape)}"
-        raise LabelError(f"{name} have the shape {image.shape} and should have {expected}.")
-    pixels: Integers = np.flatnonzero(image)
-    values = _checked_values(image.reshape(-1)[pixels], name)
-    return Strokes(pixels, values, _number_strokes(pixels, values, image.shape[1]), image.shape[1])
+        raise LabelError(f"{name} have the shape {found} and should have {expected}.")
+    painted = labels if isinstance(labels, PaintedPixels) else PaintedPixels.from_array(np.asarray(labels))
+    values = _checked_values(painted.values, name)
+    return Strokes(painted.pixels, values, _number_strokes(painted.pixels, values, found[1]), found[1])
 
 
 @dataclass(frozen=True, eq=False)

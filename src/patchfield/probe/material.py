@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from patchfield.errors import LabelError, ProbeError
 from patchfield.field import FeatureField, FeatureRecipe
 from patchfield.probe.feature_cache import FeatureCache
-from patchfield.probe.labels import LabelSamples, Strokes, choose_samples, find_strokes
+from patchfield.probe.labels import LabelSamples, PaintedPixels, Strokes, choose_samples, find_strokes
 from patchfield.probe.trained import alike, summary
 from patchfield.probe.training_image import TrainingImage
 
@@ -109,6 +109,8 @@ def labelled_strokes(pairs: Sequence[LabelledField]) -> tuple[list[FeatureField]
 
 def _without_missing(labels: ArrayLike, field: FeatureField) -> ArrayLike:
     """Labels without those of pixels that have no value; labels of another shape as they are."""
+    if isinstance(labels, PaintedPixels):
+        return labels if field.missing is None or labels.shape != field.shape else labels.without(field.missing)
     if field.missing is None or np.shape(labels) != field.shape:
         return labels
     return np.where(field.missing, 0, labels)

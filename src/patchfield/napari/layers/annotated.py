@@ -1,6 +1,8 @@
 """An image with its labels layer, and what was last seen painted on it."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from patchfield.errors import LabelError
+from patchfield.field import Region
 from patchfield.images import PlaneIndex
 from patchfield.napari.layers import roles
 from patchfield.napari.layers.blank import blank
@@ -18,10 +21,14 @@ from patchfield.napari.layers.roles import METADATA_KEY, Role
 from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.session.classes import MAX_VALUE
 from patchfield.napari.session.planes import Plane
+from patchfield.probe import PaintedPixels
 
 BRUSH_SIZE = 5
 COMPARED_PIXELS = 2**24
-"""Labels of at most so many pixels are compared as a whole after every event; larger ones where strokes can be."""
+"""Labels of at most so many pixels are compared plane by plane after every event; larger ones where strokes can be."""
+
+WHOLE_PIXELS = 2**20
+"""Planes of at most so many pixels are compared as a whole; of larger ones only the part that a stroke reached."""
 
 _TRANSFORMS = ("scale", "translate", "rotate", "shear", "affine", "units")
 
@@ -51,8 +58,9 @@ class AnnotatedImage:
         self.viewer = viewer
         self.source = source
         self.snapshots: dict[PlaneIndex, NDArray[Any]] = {}
+        self._painted: dict[PlaneIndex, PaintedPixels] = {}
         self._painted_once: set[PlaneIndex] = set()
-        self._awaited: Iterable[PlaneIndex] = ()
+        self._awaited: Mapping[PlaneIndex, Region | None] = {}
         self._seen_at: tuple[float, ...] = ()
         self._is_new = False
         self.labels = self._find_or_create_labels()
@@ -64,9 +72,9 @@ class AnnotatedImage:
     def plane(self, index: PlaneIndex) -> Plane:
         return Plane(self.source.id, index)
 
-    def painted_planes(self) -> Iterator[tuple[Plane, NDArray[Any]]]:
-        """The planes with strokes, and their labels as last seen: arrays that nobody writes to any more."""
-        for index, labels in self.snapshots.items():
+    def painted_planes(self) -> Iterator[tuple[Plane, PaintedPixels]]:
+        """The planes with strokes, and their labels as last seen."""
+        for index, labels in self._painted.items():
             yield self.plane(index), labels
 
     def replace_labels(self, data: NDArray[np.integer]) -> None:
@@ -120,7 +128,10 @@ class AnnotatedImage:
 
     def erase(self, value: int) -> None:
         """Remove the strokes of a class, as one step that can be undone."""
-        found = [(index, np.nonzero(labels == value)) for index, labels in self.snapshots.items()]
+        found = [
+            (index, np.divmod(painted.pixels[painted.values == value], painted.shape[1]))
+            for index, painted in self._painted.items()
+        ]
         places = [
             np.stack([*(np.full(len(rows), position) for position in index), rows, columns])
             for index, (rows, columns) in found
@@ -174,20 +185,20 @@ class AnnotatedImage:
     def _on_paint(self, event: Any = None) -> None:
         self._awaited = self._painted_by(getattr(event, "value", None))
         if self._take_in(self._awaited):
-            self._awaited = ()
+            self._awaited = {}
 
     def _on_pixels(self, event: object = None) -> None:
-        awaited, self._awaited = self._awaited, ()
+        awaited, self._awaited = self._awaited, {}
         if awaited:
             self._take_in(awaited)
 
     def _on_set_data(self, event: object = None) -> None:
         seen_at = tuple(self.viewer.dims.point)
         moved, self._seen_at = seen_at != self._seen_at, seen_at
-        self._take_in(self._reached_by_undo(moved=moved))
+        self._take_in(dict.fromkeys(self._reached_by_undo(moved=moved)))
 
     def _on_data(self, event: object = None) -> None:
-        self._take_in(self.source.indices())
+        self._take_in(dict.fromkeys(self.source.indices()))
 
     def _on_selected_label(self, event: object = None) -> None:
         self.class_selected.emit(int(self.labels.selected_label))
@@ -201,45 +212,52 @@ class AnnotatedImage:
             if layer is not None:
                 roles.follow(layer, self.source)
 
-    def _take_in(self, indices: Iterable[PlaneIndex]) -> bool:
-        """Take in what was painted since the last time in some planes; whether there was anything."""
-        changed = self._compare(indices)
+    def _take_in(self, places: Mapping[PlaneIndex, Region | None]) -> bool:
+        """Take in what was painted since the last time in parts of some planes; whether there was anything."""
+        changed = self._compare(places)
         if changed:
             self.strokes_changed.emit()
         return changed
 
-    def _compare(self, indices: Iterable[PlaneIndex]) -> bool:
+    def _compare(self, places: Mapping[PlaneIndex, Region | None] | Iterable[PlaneIndex]) -> bool:
         """Take snapshots of the planes that differ from their last one; whether there are any."""
-        changed = [index for index in indices if self._compare_plane(index)]
+        parts = places if isinstance(places, Mapping) else dict.fromkeys(places)
+        changed = [index for index, region in parts.items() if self._compare_plane(index, region)]
         return bool(changed)
 
-    def _compare_plane(self, index: PlaneIndex) -> bool:
-        now = np.asarray(self.labels.data[index])
-        before = self.snapshots.get(index)
-        if before is None:
-            if not now.any():
-                return False
-        elif np.array_equal(now, before):
+    def _compare_plane(self, index: PlaneIndex, region: Region | None) -> bool:
+        """Compare a plane, or the only part of it that can be another one: then it costs what the strokes do."""
+        plane = np.asarray(self.labels.data[index])
+        before = self._painted.get(index)
+        if region is None:
+            now = PaintedPixels.from_array(plane)
+        else:
+            blank_plane = PaintedPixels.from_array(plane[:0]) if before is None else before
+            now = replace(blank_plane, shape=self.source.shape).repainted(region, plane[region])
+        if not len(now) if before is None else now.is_same_as(before):
             return False
-        if now.any():
-            self.snapshots[index] = now.copy()
+        if len(now):
+            self._painted[index], self.snapshots[index] = now, np.asarray(now)
             self._painted_once.add(index)
         else:
-            del self.snapshots[index]
+            del self._painted[index], self.snapshots[index]
         return True
 
-    def _painted_by(self, steps: Any) -> Collection[PlaneIndex]:
-        """The planes that a step of undo, as `paint` names it, can have changed; all where it is not understood."""
+    def _painted_by(self, steps: Any) -> dict[PlaneIndex, Region | None]:
+        """The planes that a step of undo, as `paint` names it, can have changed, and the part of them; all where it is
+        not understood.
+        """
+        places = _places(steps, self.labels.data.ndim)
+        if places is None:
+            return dict.fromkeys(self.source.indices())
         lengths = self.labels.data.shape[:-2]
-        if self.labels.data.size <= COMPARED_PIXELS or not isinstance(steps, list):
-            return self.source.indices()
-        planes: set[PlaneIndex] = set()
-        for step in steps:
-            # Whatever kind it is, it begins with where in the array it was: slices, or an array of places, per axis.
-            where = step[0] if isinstance(step, tuple) and step else None
-            if not isinstance(where, tuple) or len(where) != self.labels.data.ndim:
-                return self.source.indices()
-            planes.update(product(*(_positions(*one) for one in zip(where, lengths, strict=False))))
+        region = _around(places) if math.prod(self.source.shape) > WHOLE_PIXELS else None
+        if self.labels.data.size <= COMPARED_PIXELS:
+            return dict.fromkeys(self.source.indices(), region)
+        planes: dict[PlaneIndex, Region | None] = {}
+        for place in places:
+            leading = (_positions(*one) for one in zip(place, lengths, strict=False))
+            planes.update(dict.fromkeys(product(*leading), region))
         return planes
 
     def _reached_by_undo(self, *, moved: bool) -> Collection[PlaneIndex]:
@@ -250,6 +268,32 @@ class AnnotatedImage:
             return self.source.indices()
         shown = self.source.index_at(self.viewer.dims.point)
         return {shown} if moved else {shown, *self._painted_once}
+
+
+def _places(steps: Any, axes: int) -> list[tuple[Any, ...]] | None:
+    """Where in the array each part of a step of undo was: slices, or an array of places, per axis."""
+    if not isinstance(steps, list) or not steps:
+        return None
+    # Whatever kind a part is, it begins with where it was.
+    places = [part[0] if isinstance(part, tuple) and part else None for part in steps]
+    known = [place for place in places if isinstance(place, tuple) and len(place) == axes]
+    return known if len(known) == len(places) else None
+
+
+def _around(places: list[tuple[Any, ...]]) -> Region:
+    """The rows and columns that hold all places."""
+    rows, columns = ([_range(place[axis]) for place in places] for axis in (-2, -1))
+    return _hull(rows), _hull(columns)
+
+
+def _range(where: Any) -> tuple[int, int]:
+    if isinstance(where, slice):
+        return int(where.start), int(where.stop)
+    return int(np.min(where)), int(np.max(where)) + 1
+
+
+def _hull(ranges: list[tuple[int, int]]) -> slice:
+    return slice(min(first for first, _ in ranges), max(last for _, last in ranges))
 
 
 def _positions(where: Any, length: int) -> Iterable[int]:

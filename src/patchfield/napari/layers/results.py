@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
@@ -20,7 +21,7 @@ from patchfield.napari.layers.groups import Groups
 from patchfield.napari.layers.roles import RESULT_ROLES, Role
 from patchfield.napari.layers.shown import ROLE_OF_VIEW
 from patchfield.napari.layers.stack import LayerStack
-from patchfield.napari.segment.updates import Drawn
+from patchfield.napari.segment.drawing import Drawn
 from patchfield.napari.session.classes import ClassTable
 from patchfield.napari.session.fractions import Fractions
 from patchfield.napari.session.planes import Plane
@@ -117,11 +118,11 @@ class Results:
         layer = self._layer(source, drawn)
         index = drawn.plane.index if layer.data.ndim > 2 else ()
         layer.data[(*index, *drawn.region)] = drawn.values
-        # Neither the extent nor the highlight of the layer can have changed, and they cost more than the pixels.
-        layer.refresh(extent=False, highlight=False)
+        _refresh(layer, (*index, *drawn.region), last=drawn.last)
         if drawn.show is Show.SEGMENTATION:
             _note(layer, _made(layer) | {drawn.plane.index: drawn.made})
-            self._counting.count(source, drawn.plane, layer.data[index])
+            if drawn.last:
+                self._counting.count(source, drawn.plane, layer.data[index])
             self._tell()
 
     def fractions(self, source: LayerStack) -> Fractions | None:
@@ -258,6 +259,27 @@ def _made(layer: Layer) -> dict[PlaneIndex, Made]:
 
 def _note(layer: Layer, made: dict[PlaneIndex, Made]) -> None:
     layer.metadata[roles.METADATA_KEY]["made"] = made
+
+
+def _refresh(layer: Layer, place: tuple[int | slice, ...], *, last: bool) -> None:
+    """Hand what is new of a layer to the graphics card: of labels only that, and a thumbnail when all is there."""
+    if not isinstance(layer, Labels) or not _shows_planes(layer):
+        # Neither the extent nor the highlight of the layer can have changed, and they cost more than the pixels.
+        layer.refresh(extent=False, highlight=False, thumbnail=last)
+        return
+    shown = layer._get_pt_not_disp()
+    if layer.visible and all(shown[axis] == index for axis, index in enumerate(place[:-2])):
+        # What napari does after each move of the brush; 0.9 has no public way to refresh a part.
+        layer._updated_slice = tuple(slice(one, one + 1) if isinstance(one, int) else one for one in place)
+        layer._partial_labels_refresh()
+        if last:
+            layer._update_thumbnail()
+
+
+def _shows_planes(layer: Labels) -> bool:
+    """Whether the canvas shows the layer's own rows and columns, of the array itself."""
+    flat = list(layer._slice_input.displayed) == [layer.ndim - 2, layer.ndim - 1]
+    return flat and np.may_share_memory(layer.data, layer._slice.image.raw)
 
 
 def _clear(layer: Layer) -> None:

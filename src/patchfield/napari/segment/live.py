@@ -8,13 +8,12 @@ import numpy as np
 from psygnal import Signal
 
 from patchfield.napari.jobs import Job, Runner, Slot
+from patchfield.napari.segment.drawing import Drawn, Target, draw_rest
 from patchfield.napari.segment.known import KnownImages
 from patchfield.napari.segment.updates import (
     Counted,
-    Drawn,
     Labelled,
     Learned,
-    Target,
     Unlearned,
     Updated,
     UpdateRequest,
@@ -30,6 +29,10 @@ from patchfield.probe import Agreement, KeptSamples, LinearProbe
 
 VALIDATION_DELAY = 0.7
 """Seconds without another stroke before the agreement is computed: it is not to slow down who paints."""
+
+
+REST_DELAY = 0.5
+"""Seconds without another stroke before the rest of a large plane is segmented, which takes all cores."""
 
 
 class Material(Protocol):
@@ -100,6 +103,7 @@ class Live:
         self._classes = classes
         self._view = view
         self._updates = Slot(runner, self.changed.emit)
+        self._rests = Slot(runner)
         self._agreements = Slot(runner)
         self._strokes = 0
         self._known = KnownImages()
@@ -134,7 +138,7 @@ class Live:
 
     def adopt(self, probe: LinearProbe | None) -> None:
         """Go on with a probe that was loaded: it segments, and strokes correct it."""
-        self._updates.cancel()
+        self._cancel_updates()
         self._take(probe)
         self.stale = bool(self._material.labelled())
         if probe is not None:
@@ -156,7 +160,7 @@ class Live:
 
     def restart(self) -> None:
         """Features are made in another way: forget what was learned from the old ones, learn the strokes anew."""
-        self._updates.cancel()
+        self._cancel_updates()
         self._agreements.cancel()
         self._take(None)
         self.agreement = self.seconds = None
@@ -164,7 +168,7 @@ class Live:
 
     def close(self) -> None:
         """Stop all updates."""
-        self._updates.cancel()
+        self._cancel_updates()
         self._agreements.cancel()
 
     def _finished(self, probe: LinearProbe | None) -> LinearProbe | None:
@@ -191,6 +195,10 @@ class Live:
             self._kept = self.loaded.kept.relabelled(changes) if changes else self.loaded.kept
             self.strokes_changed()
 
+    def _cancel_updates(self) -> None:
+        self._updates.cancel()
+        self._rests.cancel()
+
     def _submit(self, *, fit: bool, interrupt: bool = False) -> None:
         labelled = self._material.labelled()
         request = UpdateRequest(
@@ -206,11 +214,12 @@ class Live:
             shown_class=self._view.shown_class,
             images=self._known.of,
         )
-        on_step = partial(self._on_step, self._strokes, labelled)
+        on_step = partial(self._on_step, self._strokes, request)
+        self._rests.cancel()
         self._updates.submit(Job(partial(update, request), on_step, self._on_error), interrupt=interrupt)
         self.changed.emit()
 
-    def _on_step(self, strokes: int, labelled: tuple[Labelled, ...], step: UpdateStep) -> None:
+    def _on_step(self, strokes: int, request: UpdateRequest, step: UpdateStep) -> None:
         match step:
             case Counted(pixels):
                 self._classes.count(pixels)
@@ -227,8 +236,16 @@ class Live:
                 return
             case Updated(seconds):
                 self.seconds = seconds
-                self._validate(labelled)
+                self._draw_rest(request)
+                self._validate(request.labelled)
         self.changed.emit()
+
+    def _draw_rest(self, request: UpdateRequest) -> None:
+        """Segment what is not in view too, when nobody paints."""
+        if self.probe is None or request.target is None or request.target.is_small:
+            return
+        work = partial(draw_rest, self.probe, request.target, request.show, request.shown_class)
+        self._rests.submit(Job(work, self.drawn.emit, self._on_error, delay=REST_DELAY), interrupt=True)
 
     def _validate(self, labelled: tuple[Labelled, ...]) -> None:
         """Hold out strokes to see how well they are predicted, beside everything else."""

@@ -8,16 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from patchfield.errors import TooFewClassesError
-from patchfield.field import FeatureField, Region
+from patchfield.field import FeatureField
 from patchfield.images import Stack
+from patchfield.napari.segment.drawing import Drawn, Target, draw_view
 from patchfield.napari.session.planes import Plane
-from patchfield.napari.session.results import Made
 from patchfield.napari.session.view import Show
-from patchfield.objects import Cleaning, clean
-from patchfield.probe import Agreement, ClassInfo, KeptSamples, LinearProbe, TrainingImage, stroke_agreement
-
-BLOCK = 2048
-"""Side of the pieces in which larger images are segmented, the ones in view first."""
+from patchfield.objects import Cleaning
+from patchfield.probe import (
+    Agreement,
+    ClassInfo,
+    KeptSamples,
+    LinearProbe,
+    PaintedPixels,
+    TrainingImage,
+    stroke_agreement,
+)
 
 
 @dataclass(frozen=True)
@@ -25,29 +30,10 @@ class Labelled:
     """A painted plane: its labels and, once computed, its field; and the image that it is of, seen with a zoom."""
 
     plane: Plane
-    labels: np.ndarray
+    labels: PaintedPixels
     field: FeatureField | None
     stack: Stack
     zoom: float = 1.0
-
-
-@dataclass(frozen=True)
-class Target:
-    """The plane to segment, and the part of it that is in view.
-
-    Attributes
-    ----------
-    plane : Plane
-    field : FeatureField
-    view : (slice, slice)
-    complete : bool
-        Whether the field has all of its views.
-    """
-
-    plane: Plane
-    field: FeatureField
-    view: Region
-    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,29 +93,8 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A piece of a result.
-
-    Attributes
-    ----------
-    plane : Plane
-    show : Show
-    region : (slice, slice)
-    values : (h, w) array
-    made : Made
-        By which probe, and whether the plane is whole with this piece.
-    """
-
-    plane: Plane
-    show: Show
-    region: Region
-    values: np.ndarray
-    made: Made
-
-
-@dataclass(frozen=True)
 class Updated:
-    """The results of the plane are whole again, after so many seconds."""
+    """What is in view of the results is new, after so many seconds."""
 
     seconds: float
 
@@ -146,7 +111,7 @@ UpdateStep = Counted | Learned | Unlearned | Drawn | Updated
 
 
 def update(request: UpdateRequest) -> Generator[UpdateStep, None, None]:
-    """Count the strokes, learn from them, segment the plane in view."""
+    """Count the strokes, learn from them, segment what is in view."""
     start = time.perf_counter()
     counts = [count(entry.labels) for entry in request.labelled]
     yield Counted(_sum(counts))
@@ -157,7 +122,7 @@ def update(request: UpdateRequest) -> Generator[UpdateStep, None, None]:
         yield Unlearned(probe) if learned is None else Learned(learned)
     if probe is None or request.target is None:
         return
-    yield from draw(probe, request.target, request.show, request.shown_class)
+    yield from draw_view(probe, request.target, request.show, request.shown_class)
     yield Updated(time.perf_counter() - start)
 
 
@@ -184,30 +149,6 @@ def _without_strokes(request: UpdateRequest) -> LinearProbe | None:
     return None if request.loaded is None or request.kept is not request.loaded.kept else request.loaded
 
 
-def draw(probe: LinearProbe, target: Target, show: Show, shown_class: int) -> Iterator[Drawn]:
-    """The segmentation of a plane and the map that is shown beside it, piece by piece."""
-    field, finishes, by = target.field, probe.finishing != Cleaning(), probe.identity
-    pieces = regions(field.shape, target.view)
-    segmentation: np.ndarray = np.zeros(field.shape, np.uint8)
-    for number, region in enumerate(pieces, start=1):
-        made = Made(by, whole=target.complete and number == len(pieces) and not finishes)
-        values = probe.most_probable(field, region)
-        if finishes:
-            segmentation = segmentation.astype(values.dtype, copy=False)
-            segmentation[region] = values
-        if not finishes or len(pieces) > 1:
-            yield Drawn(target.plane, Show.SEGMENTATION, region, values, made)
-        if show is Show.UNCERTAINTY:
-            yield Drawn(target.plane, show, region, probe.uncertainty(field, region), made)
-        elif show is Show.PROBABILITY:
-            yield Drawn(target.plane, show, region, _probability(probe, field, region, shown_class), made)
-    if finishes:
-        # What becomes of a pixel depends on pixels far away: all pieces have to be there.
-        everything = (slice(0, field.shape[0]), slice(0, field.shape[1]))
-        finished = clean(segmentation, probe.finishing)
-        yield Drawn(target.plane, Show.SEGMENTATION, everything, finished, Made(by, whole=target.complete))
-
-
 def agreement_of_strokes(
     labelled: Sequence[Labelled], probe: LinearProbe, images: Images
 ) -> Iterator[Agreement | None]:
@@ -216,44 +157,14 @@ def agreement_of_strokes(
     yield stroke_agreement(training_pairs(ready), probe, images(ready))
 
 
-def training_pairs(labelled: Sequence[Labelled]) -> list[tuple[FeatureField, np.ndarray]]:
+def training_pairs(labelled: Sequence[Labelled]) -> list[tuple[FeatureField, PaintedPixels]]:
     return [(entry.field, entry.labels) for entry in labelled if entry.field is not None]
 
 
-def count(labels: np.ndarray) -> dict[int, int]:
-    """Pixels of each label value but 0."""
-    pixels = np.bincount(labels[labels > 0])
+def count(labels: PaintedPixels) -> dict[int, int]:
+    """Pixels of each label value."""
+    pixels = np.bincount(labels.values)
     return {int(value): int(pixels[value]) for value in np.flatnonzero(pixels)}
-
-
-def regions(shape: tuple[int, int], view: Region, block: int = BLOCK) -> list[Region]:
-    """Pieces that cover an image, those nearest to the middle of the view first.
-
-    Examples
-    --------
-    >>> regions((100, 100), (slice(0, 10), slice(0, 10)))
-    [(slice(0, 100, None), slice(0, 100, None))]
-    """
-    pieces = [
-        (slice(row, min(row + block, shape[0])), slice(column, min(column + block, shape[1])))
-        for row in range(0, shape[0], block)
-        for column in range(0, shape[1], block)
-    ]
-    return sorted(pieces, key=lambda piece: sum(_distance(a, b) for a, b in zip(piece, view, strict=True)))
-
-
-def _distance(piece: slice, view: slice) -> int:
-    """Pixels between the middle of the view and a piece; 0 inside of it."""
-    middle = (view.start + view.stop) // 2
-    return max(piece.start - middle, 0, middle - piece.stop + 1)
-
-
-def _probability(probe: LinearProbe, field: FeatureField, region: Region, value: int) -> np.ndarray:
-    known = np.flatnonzero(probe.values == value)
-    if not len(known):
-        rows, columns = region
-        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
-    return probe.probabilities(field, region)[known[0]]
 
 
 def _sum(counts: list[dict[int, int]]) -> dict[int, int]:
