@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
 from psygnal import Signal
 
 from patchfield.backbones import Backbone
@@ -18,7 +16,15 @@ from patchfield.napari.session.places import Place
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.status import Progress
 from patchfield.napari.workspace import Workspace
-from patchfield.probe import Agreement, ChannelGroup, Importance, LinearProbe, StrokeResult, channel_groups
+from patchfield.probe import (
+    Agreement,
+    ChannelGroup,
+    Importance,
+    LinearProbe,
+    PaintedPixels,
+    StrokeResult,
+    channel_groups,
+)
 from patchfield.probe.importance import importance_steps
 
 EXPLANATION = (
@@ -173,7 +179,7 @@ class Check:
 
 
 def _weigh(
-    pairs: list[tuple[FeatureField, NDArray[np.generic]]], groups: Sequence[ChannelGroup], probe: LinearProbe
+    pairs: list[tuple[FeatureField, PaintedPixels]], groups: Sequence[ChannelGroup], probe: LinearProbe
 ) -> Iterator[Progress | tuple[Importance, ...] | None]:
     """Each group is a step after which it can be cancelled; None where there are too few strokes."""
     found: list[Importance] = []
