@@ -11,7 +11,7 @@ from patchfield.errors import BackboneError, PatchfieldError
 
 if TYPE_CHECKING:
     from patchfield.batch.finishing import Finishing
-    from patchfield.field import FeatureRecipe
+    from patchfield.field import FeatureRecipe, Interpolation
     from patchfield.images import ImageSettings
 
 
@@ -54,6 +54,13 @@ Backbones = Annotated[
 ]
 SamplingName = Annotated[
     str | None, typer.Option(help="Detail: fast, balanced (the default), fine, or hr-dv2 (17 views).")
+]
+InterpolationName = Annotated[
+    Literal["nearest", "bilinear", "bicubic", "guided"] | None,
+    typer.Option(
+        help="Between tokens: bilinear (the default), or guided, which draws the borders of coarse tokens where the "
+        "image has them (for transformers); nearest, bicubic."
+    ),
 ]
 ContrastText = Annotated[
     str | None,
@@ -151,7 +158,10 @@ def finishing(smooth: float | None, min_size: int | None, fill_holes: list[str] 
 
 
 def feature_recipes(
-    backbones: list[str] | None, sampling: str | None, settings: "ImageSettings"
+    backbones: list[str] | None,
+    sampling: str | None,
+    settings: "ImageSettings",
+    interpolation: "Interpolation | None" = None,
 ) -> "tuple[FeatureRecipe, ...]":
     """How features are made, for every backbone that is given."""
     from patchfield.field import FeatureRecipe, Sampling
@@ -160,7 +170,10 @@ def feature_recipes(
         Sampling.parse(sampling or "balanced")
     for name in backbones or ():
         check_backbone(name)
-    return tuple(FeatureRecipe(name, sampling or "balanced", image=settings) for name in backbones or ["micro"])
+    return tuple(
+        FeatureRecipe(name, sampling or "balanced", interpolation or "bilinear", settings)
+        for name in backbones or ["micro"]
+    )
 
 
 def checked_device(device: str) -> str:

@@ -13,6 +13,7 @@ from patchfield.cli.options import (
     Device,
     FileFormat,
     ImageArguments,
+    InterpolationName,
     NewProbeFile,
     OutputFolder,
     Overwrite,
@@ -45,6 +46,7 @@ def new(
     labels: Annotated[str | None, typer.Option(help="Label image, or a folder or pattern of them, by name.")] = None,
     backbone: Backbones = None,
     sampling: SamplingName = None,
+    interpolation: InterpolationName = None,
     contrast: ContrastText = None,
     channels: ChannelsText = None,
     axes: AxesText = None,
@@ -58,7 +60,7 @@ def new(
     from patchfield.cli.terminal import say
     from patchfield.store import Project
 
-    recipes = feature_recipes(backbone, sampling, image_settings(contrast, channels, axes))
+    recipes = feature_recipes(backbone, sampling, image_settings(contrast, channels, axes), interpolation)
     label_files = [] if labels is None else find_labels(labels)
     files = find_images(images, label_files).files
     with Project.create(project, recipes) as made:

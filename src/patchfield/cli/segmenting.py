@@ -14,6 +14,7 @@ from patchfield.cli.options import (
     Device,
     FilledClasses,
     ImageArguments,
+    InterpolationName,
     NewProbeFile,
     OutputFolder,
     Overwrite,
@@ -50,6 +51,7 @@ def segment(
     probe: ProbeFile = None,
     backbone: Backbones = None,
     sampling: SamplingName = None,
+    interpolation: InterpolationName = None,
     contrast: ContrastText = None,
     channels: ChannelsText = None,
     axes: AxesText = None,
@@ -71,7 +73,8 @@ def segment(
     are left as they are. A probe says itself how segmentations are finished (smoothed, without small pieces or holes);
     --smooth, --min-size and --fill-holes replace what it says, and are saved with it.
     """
-    _check_source(labels, probe, save_probe, {"sampling": sampling, "contrast": contrast, "channels": channels})
+    features = {"sampling": sampling, "interpolation": interpolation, "contrast": contrast, "channels": channels}
+    _check_source(labels, probe, save_probe, features)
     index = plane_index(plane)
 
     from patchfield.batch.job import Job
@@ -86,7 +89,7 @@ def segment(
     finishing(smooth, min_size, fill_holes)
     with stoppable(output), Bars() as bars:
         trained = None if probe is None else LinearProbe.load(probe)
-        recipes = feature_recipes(backbone, sampling, settings) if trained is None else trained.recipes
+        recipes = feature_recipes(backbone, sampling, settings, interpolation) if trained is None else trained.recipes
         label_files = [] if labels is None else find_labels(labels)
         found = find_images(images, label_files)
         inputs = (*found.files, *label_files, *(() if probe is None else (probe,)))
