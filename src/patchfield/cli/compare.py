@@ -27,10 +27,15 @@ if TYPE_CHECKING:
     from patchfield.backbones.devices import Precision
     from patchfield.evaluate.micrographs import LabelledSet
     from patchfield.evaluate.micrographs.suite import ProgressCallback
-    from patchfield.evaluate.published import Benchmark, DenseRetrieval, LinearSegmentation, Overclustering
+    from patchfield.evaluate.published import Benchmark
+    from patchfield.evaluate.published import Protocol as PublishedProtocol
 
-Protocol = Literal["micrographs", "linear-segmentation", "overclustering", "dense-retrieval"]
-BenchmarkName = Literal["voc", "ade20k", "cityscapes", "coco-stuff", "coco-things"]
+Protocol = Literal[
+    "micrographs", "linear-segmentation", "overclustering", "dense-retrieval", "foreground", "localisation"
+]
+BenchmarkName = Literal[
+    "voc", "ade20k", "cityscapes", "coco-stuff", "coco-things", "coco-stuff-27", "duts", "cub", "voc-boxes"
+]
 
 
 def compare(
@@ -172,7 +177,7 @@ def _compare_on_micrographs(
 def _repeat_table(
     files: Mapping[str, str],
     device: str,
-    recipe: "LinearSegmentation | Overclustering | DenseRetrieval",
+    recipe: "PublishedProtocol",
     benchmark: "Benchmark",
     workers: int | None,
     output: Path | None,

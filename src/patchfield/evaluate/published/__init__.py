@@ -4,9 +4,13 @@ from patchfield.evaluate.published.datasets import BENCHMARKS, Benchmark, read_b
 from patchfield.evaluate.published.dense_retrieval import DenseRetrieval
 from patchfield.evaluate.published.linear_segmentation import LinearSegmentation
 from patchfield.evaluate.published.overclustering import Overclustering
+from patchfield.evaluate.published.unlabelled import ForegroundSegmentation, Localisation
 
-PROTOCOLS: dict[str, type[LinearSegmentation] | type[Overclustering] | type[DenseRetrieval]] = {
-    protocol.name: protocol for protocol in (LinearSegmentation, Overclustering, DenseRetrieval)
+Protocol = LinearSegmentation | Overclustering | DenseRetrieval | ForegroundSegmentation | Localisation
+
+PROTOCOLS: dict[str, type[Protocol]] = {
+    protocol.name: protocol
+    for protocol in (LinearSegmentation, Overclustering, DenseRetrieval, ForegroundSegmentation, Localisation)
 }
 """The protocols by name."""
 
@@ -15,7 +19,10 @@ __all__ = [
     "PROTOCOLS",
     "Benchmark",
     "DenseRetrieval",
+    "ForegroundSegmentation",
     "LinearSegmentation",
+    "Localisation",
     "Overclustering",
+    "Protocol",
     "read_benchmark",
 ]

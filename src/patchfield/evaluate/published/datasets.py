@@ -39,6 +39,8 @@ class Benchmark:
     train, val : tuple of Pair
     lookup : (256,) uint8 or None
         Class of each value stored in the mask files; None where they hold classes already.
+    holds : {"classes", "masks", "boxes"}
+        What the mask files are: classes of all pixels, an object against the background, or boxes of objects.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Benchmark:
     train: tuple[Pair, ...]
     val: tuple[Pair, ...]
     lookup: NDArray[np.uint8] | None = None
+    holds: str = "classes"
 
 
 def voc(root: Path) -> Benchmark:
@@ -115,12 +118,65 @@ def coco_things(root: Path) -> Benchmark:
     return _coco("coco-things", 12, root, lookup, lambda split: root / "annotations" / split)
 
 
+def coco_stuff_27(root: Path) -> Benchmark:
+    """COCO-Stuff in 27 super-categories, 12 of things and 15 of stuff, as FeatUp's linear probe has them.
+
+    ``images/{train,val}2017``, ``stuffthingmaps/{train,val}2017`` (category number less one per pixel), and the two
+    listings of ``coco-stuff`` and ``coco-things``.
+    """
+    folder = root / "annotations"
+    stuff = json.loads(_file(folder / "stuff_annotations" / "stuff_val2017.json").read_text())["categories"]
+    things = json.loads(_file(folder / "panoptic_annotations" / "panoptic_val2017.json").read_text())["categories"]
+    groups = {c["id"] - 1: f"thing {c['supercategory']}" for c in things if c["isthing"] == 1}
+    groups |= {c["id"] - 1: f"stuff {c['supercategory']}" for c in stuff if c["supercategory"] != "other"}
+    order = {group: i for i, group in enumerate(sorted(set(groups.values())))}
+    lookup = _lookup({number: order[group] for number, group in groups.items()})
+
+    def pairs(split: str) -> tuple[Pair, ...]:
+        masks = root / "stuffthingmaps" / split
+        return tuple(_pair(image, masks / f"{image.stem}.png") for image in _listed(root / "images" / split, "*.jpg"))
+
+    return Benchmark("coco-stuff-27", len(order), IGNORED, pairs("train2017"), pairs("val2017"), lookup)
+
+
+def duts(root: Path) -> Benchmark:
+    """DUTS, the test split of 5,019 salient objects: ``DUTS-TE/DUTS-TE-Image``, ``DUTS-TE/DUTS-TE-Mask``."""
+    masks = root / "DUTS-TE" / "DUTS-TE-Mask"
+    images = _listed(root / "DUTS-TE" / "DUTS-TE-Image", "*.jpg")
+    val = tuple(_pair(image, masks / f"{image.stem}.png") for image in images)
+    return Benchmark("duts", 2, IGNORED, (), val, _halves(), "masks")
+
+
+def cub(root: Path) -> Benchmark:
+    """CUB-200-2011, the birds of the test split.
+
+    ``images.txt``, ``train_test_split.txt``, ``images/CLASS/*.jpg``, ``segmentations/CLASS/*.png``.
+    """
+    names = dict(line.split() for line in _file(root / "images.txt").read_text().splitlines())
+    splits = dict(line.split() for line in _file(root / "train_test_split.txt").read_text().splitlines())
+    tested = [name for number, name in names.items() if splits.get(number) == "0"]
+    masks = root / "segmentations"
+    val = tuple(_pair(root / "images" / name, (masks / name).with_suffix(".png")) for name in tested)
+    return Benchmark("cub", 2, IGNORED, (), val, _halves(), "masks")
+
+
+def voc_boxes(root: Path) -> Benchmark:
+    """PASCAL VOC 2007 or 2012, ``trainval``: ``JPEGImages``, ``Annotations``, ``ImageSets/Main/trainval.txt``."""
+    names = _file(root / "ImageSets" / "Main" / "trainval.txt").read_text().split()
+    val = tuple(_pair(root / "JPEGImages" / f"{name}.jpg", root / "Annotations" / f"{name}.xml") for name in names)
+    return Benchmark("voc-boxes", 20, IGNORED, (), val, holds="boxes")
+
+
 BENCHMARKS: dict[str, Callable[[Path], Benchmark]] = {
     "voc": voc,
     "ade20k": ade20k,
     "cityscapes": cityscapes,
     "coco-stuff": coco_stuff,
     "coco-things": coco_things,
+    "coco-stuff-27": coco_stuff_27,
+    "duts": duts,
+    "cub": cub,
+    "voc-boxes": voc_boxes,
 }
 
 
@@ -129,7 +185,8 @@ def read_benchmark(name: str, root: str | Path) -> Benchmark:
 
     Parameters
     ----------
-    name : {"voc", "ade20k", "cityscapes", "coco-stuff", "coco-things"}
+    name : str
+        One of BENCHMARKS.
     root : path
         Its folder; see the functions of this module for the layouts.
 
@@ -174,6 +231,11 @@ def _lookup(classes: dict[int, int]) -> NDArray[np.uint8]:
     for value, number in classes.items():
         table[value] = number
     return table
+
+
+def _halves() -> NDArray[np.uint8]:
+    """Masks that are grey at their borders: the object is what is brighter than half."""
+    return (np.arange(256) > 127).astype(np.uint8)
 
 
 def _pair(image: Path, mask: Path) -> Pair:

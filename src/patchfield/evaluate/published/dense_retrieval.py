@@ -44,6 +44,7 @@ class DenseRetrieval:
     """
 
     name: ClassVar[str] = "dense-retrieval"
+    needs: ClassVar[str] = "classes"
     size: int = 512
     neighbours: int = 30
     temperature: float = 0.02

@@ -36,16 +36,17 @@ class LinearSegmentation:
     batch : int
         Images per step.
     learning_rate : float
-        Of SGD.
     momentum : float
         Of SGD.
     weight_decay : float
-        Of SGD.
+    adam : int
+        1: Adam instead of SGD, as FeatUp's probe of COCO-Stuff has it (learning rate 0.005).
     seed : int
         Of the first weights, the order of images and the augmentation.
     """
 
     name: ClassVar[str] = "linear-segmentation"
+    needs: ClassVar[str] = "classes"
     size: int = 448
     mask: int = 100
     epochs: int = 25
@@ -54,6 +55,7 @@ class LinearSegmentation:
     learning_rate: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 1e-4
+    adam: int = 0
     seed: int = 400
 
     def __call__(
@@ -71,9 +73,7 @@ class LinearSegmentation:
         train = batches(Crops(benchmark.train, benchmark, augmented), self.batch, workers, shuffle_seed=self.seed)
         val = batches(Crops(benchmark.val, benchmark, squashed(self.size)), self.batch, workers)
         head = nn.Conv2d(backbone.channels, benchmark.classes, 1).to(backbone.device)
-        optimiser = torch.optim.SGD(
-            head.parameters(), self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
-        )
+        optimiser = self._optimiser(head)
         schedule = StepLR(optimiser, self.drop_at, gamma=0.1)
         scores = []
         for epoch in range(self.epochs):
@@ -91,6 +91,13 @@ class LinearSegmentation:
             )
             scores.append(float(mean_iou_of_set(confusion)))
         return LinearSegmentationResult(tuple(scores))
+
+    def _optimiser(self, head: nn.Module) -> torch.optim.Optimizer:
+        if self.adam:
+            return torch.optim.Adam(head.parameters(), self.learning_rate, weight_decay=self.weight_decay)
+        return torch.optim.SGD(
+            head.parameters(), self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
+        )
 
     def _at_mask_size(self, features: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         features = interpolate(features, (self.mask, self.mask), mode="bilinear", align_corners=False)

@@ -57,6 +57,7 @@ class Overclustering:
     """
 
     name: ClassVar[str] = "overclustering"
+    needs: ClassVar[str] = "classes"
     clusters: int = 500
     size: int = 448
     mask: int = 100

@@ -8,15 +8,17 @@ from typing import Any
 
 from patchfield.atomic import atomic_path
 from patchfield.backbones.base import Backbone
+from patchfield.errors import LabelError
+from patchfield.evaluate.published import Protocol
 from patchfield.evaluate.published.crops import Track, silently
 from patchfield.evaluate.published.datasets import Benchmark
-from patchfield.evaluate.published.dense_retrieval import DenseRetrieval, DenseRetrievalResult
-from patchfield.evaluate.published.linear_segmentation import LinearSegmentation, LinearSegmentationResult
-from patchfield.evaluate.published.overclustering import Overclustering, OverclusteringResult
+from patchfield.evaluate.published.dense_retrieval import DenseRetrievalResult
+from patchfield.evaluate.published.linear_segmentation import LinearSegmentationResult
+from patchfield.evaluate.published.overclustering import OverclusteringResult
+from patchfield.evaluate.published.unlabelled import ForegroundResult, LocalisationResult
 from patchfield.evaluate.report.tables import markdown_table
 
-Protocol = LinearSegmentation | Overclustering | DenseRetrieval
-Result = LinearSegmentationResult | OverclusteringResult | DenseRetrievalResult
+Result = LinearSegmentationResult | OverclusteringResult | DenseRetrievalResult | ForegroundResult | LocalisationResult
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class PublishedTable:
 
     Attributes
     ----------
-    protocol : LinearSegmentation, Overclustering or DenseRetrieval
+    protocol : Protocol
         With its settings.
     benchmark : str
     fingerprints : dict of str to str
@@ -77,7 +79,7 @@ def repeat_table(
 
     Parameters
     ----------
-    protocol : LinearSegmentation, Overclustering or DenseRetrieval
+    protocol : Protocol
         With its settings.
     backbones : mapping of str to Backbone
         Plain vision transformers in float32, by their names in the table.
@@ -92,7 +94,14 @@ def repeat_table(
     ------
     BackboneError
         A backbone's tokens are no single grid of patches.
+    LabelError
+        The benchmark holds something else than the protocol scores.
     """
+    if protocol.needs != benchmark.holds:
+        raise LabelError(
+            f"'{protocol.name}' needs {protocol.needs} and '{benchmark.name}' holds {benchmark.holds}: "
+            "docs/evaluation.md says which benchmark is for which protocol."
+        )
     results: dict[str, Result] = {
         name: protocol(backbone, benchmark, workers, track) for name, backbone in backbones.items()
     }
