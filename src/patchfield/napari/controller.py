@@ -111,7 +111,7 @@ class Controller(Workspace):
         self.notices = Notices(self, self.applying, self.magnification)
         self.explorer = Explorer(self)
         self.adopting = Adopting(self, self.explorer)
-        self.class_features = ClassFeatures(viewer, self.results, self.classes)
+        self.class_features = ClassFeatures(viewer, self.results, self.classes, self.annotations)
         self.places = Places(viewer, self.annotations)
         self.tour = UnsureTour(self, self.places)
         self.check = Check(self, self.places)

@@ -25,10 +25,10 @@ def test_the_fractions_are_those_of_the_segmentation_and_follow_it(painted, stro
 
 def test_they_are_features_of_the_segmentation_that_napari_shows(painted):
     layer, found = painted.current.result(Role.SEGMENTATION), painted.results.fractions(painted.current.source)
-    assert list(layer.features["class"]) == ["background", "foreground"]
-    assert list(layer.features["pixels"]) == [found.pixels[1], found.pixels[2]]
-    covered = layer.get_status((10, 10), world=True)["value"]
-    assert f"class: {'background' if layer.data[10, 10] == 1 else 'foreground'}" in str(covered)
+    painted.classes.rename(2, "pore")
+    assert list(layer.features["class"]) == ["unlabelled", "background", "pore"]
+    assert list(layer.features["pixels"]) == [0, found.pixels[1], found.pixels[2]]
+    assert "covers" in str(layer.get_status((10, 10), world=True)["value"])
 
 
 def test_without_a_segmentation_there_are_none(painted, viewer):

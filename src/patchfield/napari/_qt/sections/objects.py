@@ -117,7 +117,8 @@ class ObjectsSection(Section):
         self.rows.addLayout(row(self.begin, self.stop, stretch=0))
         self.rows.addWidget(self.progress)
         self.rows.addWidget(self.summary)
-        self.rows.addLayout(row(self.table, self.csv, self.command, QWidget(), stretch=3))
+        self.rows.addLayout(row(self.table, self.csv, stretch=0))
+        self.rows.addLayout(row(self.command, QWidget(), stretch=1))
 
     def _connect(self) -> None:
         controller = self._controller
