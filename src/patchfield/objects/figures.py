@@ -47,8 +47,9 @@ def size_figure(distribution: SizeDistribution, title: str = "") -> "Figure":
     axes.set_xlim(0, distribution.edges[-1])
     axes.set_xlabel(f"equivalent diameter ({distribution.unit})")
     axes.set_ylabel("fraction")
-    axes.set_title(title or f"{distribution.count} objects")
-    axes.legend(frameon=False)
+    axes.set_title(title or f"{distribution.count} objects", loc="left")
+    # Above the bars, which are anywhere.
+    axes.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
     return figure
 
 
