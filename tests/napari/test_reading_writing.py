@@ -146,8 +146,6 @@ def test_the_name_of_a_class_is_in_napari_s_table_and_status_bar(controller, two
     controller.viewer.add_image(two_phases())
     paint_both(controller)
     controller.classes.rename(1, "ferrite")
-    for role in (Role.LABELS, Role.SEGMENTATION):
-        layer = controller.current.result(role)
-        assert list(layer.features["class"])[1] == "ferrite"
+    assert list(controller.current.labels.features["class"])[1] == "ferrite"
     row, column = np.argwhere(controller.current.labels.data == 1)[0]
     assert "ferrite" in controller.current.labels.get_status((row, column), world=True)["value"]

@@ -6,6 +6,7 @@ import pytest
 from patchfield.napari.controller import Controller
 from patchfield.napari.layers import Role
 from patchfield.napari.session.planes import Plane
+from patchfield.napari.session.results import ResultState
 from patchfield.napari.session.view import Show
 
 PLANES = 4
@@ -203,3 +204,36 @@ def test_a_class_is_removed_from_all_planes_as_one_step(on_plane_one, stroke):
     assert not (on_plane_one.current.labels.data == 2).any()
     on_plane_one.current.labels.undo()
     np.testing.assert_array_equal(on_plane_one.current.labels.data, before)
+
+
+@pytest.mark.parametrize("turn", [{"order": (1, 0, 2)}, {"ndisplay": 3}], ids=["rolled", "three dimensions"])
+def test_a_view_that_cuts_through_planes_shows_one_probe_in_all_that_have_features(on_plane_one, turn, stroke):
+    viewer, controller = on_plane_one.viewer, on_plane_one
+    viewer.dims.set_point(0, 3)
+    viewer.dims.set_point(0, 1)
+    stroke(controller, 3, 20, 20)
+    made = controller.results.made
+    assert {made(controller.current.source)[index].probe for index in ((1,), (3,))} != {controller.live.probe.identity}
+    for name, value in turn.items():
+        setattr(viewer.dims, name, value)
+    assert {planes.probe for planes in made(controller.current.source).values()} == {controller.live.probe.identity}
+    labels = controller.current.labels
+    labels.data_setitem((np.full(40, 1), np.full(40, 60), np.arange(50, 90)), 4)
+    planes = made(controller.current.source)
+    assert {planes[index].probe for index in ((1,), (3,))} == {controller.live.probe.identity}
+    assert set(planes) == {(1,), (3,)}, "the others are segmented on request"
+    assert controller.results.state(controller.current.source) is ResultState.PARTIAL
+
+
+def test_what_is_painted_in_a_rolled_view_gets_its_features_and_trains(controller, stack):
+    viewer = controller.viewer
+    viewer.add_image(stack, name="stack")
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_point(1, 50)
+    labels = controller.current.labels
+    for value, column in ((1, 10), (2, 70)):
+        labels.data_setitem((np.repeat([0, 2], 16), np.full(32, 50), np.tile(np.arange(column, column + 16), 2)), value)
+    assert controller.live.probe.training.images == 2
+    assert set(controller.results.made(controller.current.source)) >= {(0,), (2,)}
+    right = controller.current.result(Role.SEGMENTATION).data[[0, 2], :, 60:]
+    assert (right == 2).mean() > 0.9

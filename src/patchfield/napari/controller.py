@@ -20,6 +20,7 @@ from patchfield.napari.preferences import Acting, first_backbone
 from patchfield.napari.project.images import Images
 from patchfield.napari.segment.apply import Applying
 from patchfield.napari.segment.arriving import Magnification
+from patchfield.napari.segment.cuts import CutPlanes
 from patchfield.napari.segment.folder import FolderRun
 from patchfield.napari.segment.notices import Notices
 from patchfield.napari.segment.unsure import UnsureTour
@@ -73,6 +74,8 @@ class Controller(Workspace):
         How far the probe can be trusted.
     objects : Objects
         The objects of a class, counted and measured.
+    cuts : CutPlanes
+        What rolled and three-dimensional views show beside the live plane.
     adapting : Adapting
         A backbone of the user's own images.
     keys : Keys
@@ -116,6 +119,7 @@ class Controller(Workspace):
         self.tour = UnsureTour(self, self.places)
         self.check = Check(self, self.places)
         self.objects = Objects(self, self.places)
+        self.cuts = CutPlanes(self)
         self.adapting = Adapting(self)
         self.keys = Keys(self, self.tour, self.images.step)
         self._closed = False
@@ -128,7 +132,7 @@ class Controller(Workspace):
         disconnect_all(self.images, self.files, self.files.exporting, self.applying, self.folder, self.notices)
         disconnect_all(self.explorer, self.adapting, self.places, self.check, self.objects)
         parts = (self.preferences, self.images, self.keys, self.tour, self.adopting, self.explorer)
-        for part in (*parts, self.adapting, self.check, self.objects, self.places):
+        for part in (*parts, self.cuts, self.adapting, self.check, self.objects, self.places):
             part.close()
         for work in (self.notices, self.applying, self.files, self.folder):
             work.close()

@@ -240,6 +240,11 @@ class Workspace:
         step = _step_in_view(view, self.viewer.canvas.size)
         return Target(self._plane, field, view, self.features.is_complete(self._plane), step)
 
+    def draw(self, drawn: Drawn) -> None:
+        """Put a piece of a result in its layer, unless nobody wants it any more."""
+        if drawn.plane.image in self.annotations and (drawn.show is Show.SEGMENTATION or drawn.plane == self._plane):
+            self.results.draw(self.annotations[drawn.plane.image].source, drawn)
+
     # -- what happens when something happens
 
     def _connect(self) -> None:
@@ -259,7 +264,7 @@ class Workspace:
         features.failed.connect(self._on_failure)
         live.changed.connect(self._compare_results)
         live.changed.connect(self._update_status)
-        live.drawn.connect(self._on_drawn)
+        live.drawn.connect(self.draw)
         live.withdrawn.connect(self._on_withdrawn)
         live.failed.connect(self._on_failure)
 
@@ -301,10 +306,6 @@ class Workspace:
             self.live.predict()
         if plane == self._plane:
             self.plane_ready.emit(plane)
-
-    def _on_drawn(self, drawn: Drawn) -> None:
-        if drawn.plane.image in self.annotations and (drawn.show is Show.SEGMENTATION or drawn.plane == self._plane):
-            self.results.draw(self.annotations[drawn.plane.image].source, drawn)
 
     def _on_withdrawn(self) -> None:
         self.results.withdraw_all()

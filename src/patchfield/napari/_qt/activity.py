@@ -54,18 +54,20 @@ class Activity:
 
     def __init__(self, controller: Controller) -> None:
         features, applying, adapting = controller.features, controller.applying, controller.adapting
+        objects, check, folder = controller.objects, controller.check, controller.folder
         self._works = (
             _Work("Loading weights", lambda: features.loading, features.stop),
             _Work("Computing features", lambda: features.extracting, features.stop),
             _Work("Segmenting", lambda: applying.progress, applying.cancel),
+            _Work("Segmenting a folder", lambda: folder.progress, folder.cancel),
+            _Work("Finding objects", lambda: objects.progress, objects.cancel),
+            _Work("What the probe goes by", lambda: check.progress, check.cancel),
             _Work("Adapting the model", lambda: adapting.status.progress, adapting.stop),
         )
         self._bars: dict[str, _Bar] = {}
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(INTERVAL)
-        self._timer.timeout.connect(self._show)
-        self._signals = (features.changed, applying.changed, adapting.changed)
+        self._awaited = self._closed = False
+        parts = (features, applying, folder, objects, check, adapting)
+        self._signals = tuple(part.changed for part in parts)
         for signal in self._signals:
             signal.connect(self._note)
 
@@ -73,15 +75,20 @@ class Activity:
         """Take the bars away, and stop listening."""
         for signal in self._signals:
             signal.disconnect(self._note, missing_ok=True)
-        self._timer.stop()
+        self._closed = True
         for title in [*self._bars]:
             self._bars.pop(title).close()
 
     def _note(self) -> None:
-        if not self._timer.isActive():
-            self._timer.start()
+        if not self._awaited:
+            self._awaited = True
+            # A timer of our own would be gone before us when the application ends.
+            QTimer.singleShot(INTERVAL, self._show)
 
     def _show(self) -> None:
+        self._awaited = False
+        if self._closed:
+            return
         for work in self._works:
             progress, bar = work.progress(), self._bars.get(work.title)
             if progress is not None and bar is None:

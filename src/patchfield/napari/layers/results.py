@@ -221,7 +221,8 @@ class Results:
         infos = self._classes.infos
         if infos != layer.metadata[roles.METADATA_KEY].get("classes"):
             layer.metadata[roles.METADATA_KEY]["classes"] = infos
-            layer.features = roles.features_of_classes(infos)
+            if roles.role(layer) is Role.LABELS:  # of segmentations they say what each class covers, too
+                layer.features = roles.features_of_classes(infos)
 
     def _style(self, source: LayerStack) -> dict[str, Any]:
         return {"colormap": self._colormap(source.id), "opacity": self.opacity}
