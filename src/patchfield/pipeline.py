@@ -21,6 +21,7 @@ from patchfield.field import (
     FeatureField,
     FeatureRecipe,
     Interpolation,
+    LookedAt,
     Sampling,
     estimate,
     extraction_steps,
@@ -130,9 +131,19 @@ class Extractor:
             return self
         return replace(self, recipes=tuple(replace(recipe, image=settings) for recipe in self.recipes))
 
-    def steps(self, image: Image, plane: PlaneIndex | None = None) -> Iterator[ExtractionStep]:
+    def steps(
+        self, image: Image, plane: PlaneIndex | None = None, looked_at: LookedAt | None = None
+    ) -> Iterator[ExtractionStep]:
         """The steps towards the field of one plane, with a usable field whenever another view of the last backbone
         is complete. Close the iterator (or just stop asking) to cancel.
+
+        Parameters
+        ----------
+        image : Stack, array (H, W[, C]) or ModelImage
+        plane : tuple of int, optional
+            Which plane of a stack; may be left out where there is one.
+        looked_at : callable, optional
+            Says which region is looked at: its crops come first, and a field of them before the others are there.
 
         Raises
         ------
@@ -147,7 +158,7 @@ class Extractor:
         finished: list[FeatureField] = []
         for number, (part, backbone, recipe) in enumerate(zip(prepared, self.backbones, self.recipes, strict=True)):
             done, field = sum(crops[:number]), None
-            for step in _of_image(part, backbone, recipe):
+            for step in _of_image(part, backbone, recipe, looked_at):
                 field = step.field or field
                 whole = number == len(crops) - 1 and step.field is not None
                 so_far = reduce(or_, [*finished, step.field]) if whole and step.field is not None else None
@@ -262,10 +273,12 @@ def _prepared(image: Image, settings: ImageSettings, plane: PlaneIndex | None) -
     return model_image(image, settings, plane)
 
 
-def _of_image(image: ModelImage, backbone: Backbone, recipe: FeatureRecipe) -> Iterator[ExtractionStep]:
+def _of_image(
+    image: ModelImage, backbone: Backbone, recipe: FeatureRecipe, looked_at: LookedAt | None
+) -> Iterator[ExtractionStep]:
     """The steps towards the field of an image, of its own pixels also where a model sees it resampled."""
     if recipe.image.zoom == 1:
-        yield from extraction_steps(image, backbone, recipe)
+        yield from extraction_steps(image, backbone, recipe, looked_at)
         return
     # How large the pixels of an image are is its own matter, and not part of how features are made.
     recipe, missing = replace(recipe, image=replace(recipe.image, zoom=1.0)), image.missing()

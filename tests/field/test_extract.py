@@ -9,7 +9,7 @@ import torch
 
 from patchfield.errors import FieldError
 from patchfield.field import estimate, grid
-from patchfield.pipeline import extract, extraction
+from patchfield.pipeline import Extractor, extract, extraction
 from patchfield.testing.backbones import PatchMeans
 
 SAMPLINGS = [
@@ -167,3 +167,22 @@ def test_a_full_temporary_folder_is_said(noise, monkeypatch):
 def test_unknown_interpolation_is_refused(noise):
     with pytest.raises(FieldError, match="bicubic"):
         extract(noise, PatchMeans((14, 14, 2)), "fast", "lanczos")
+
+
+def test_what_is_looked_at_comes_first_and_the_order_changes_no_bit():
+    image = np.random.default_rng(1).random((400, 520), dtype=np.float32)
+    backbone = PatchMeans((2, 4, 3), (8, 8, 5), tile=120, margin=16)
+    region = (slice(300, 360), slice(400, 480))
+    steps = list(Extractor.from_backbone(backbone, "fast").steps(image, looked_at=lambda: region))
+    whole = extract(image, backbone, "fast")
+    growing = [step.field for step in steps if step.field is not None]
+    assert len(growing) > 3
+    first, last = growing[0], growing[-1]
+    assert not first.missing[330, 440], "the first crop is the one in the middle of what is looked at"
+    assert first.missing.mean() > 0.8
+    shares = [1.0 if field.missing is None else field.missing.mean() for field in growing[:-1]]
+    assert shares == sorted(shares, reverse=True)
+    there = np.nonzero(~growing[1].missing)
+    np.testing.assert_array_equal(growing[1].sample(*there), whole.sample(*there))
+    assert last.missing is None
+    assert torch.equal(last.blocks[0].grids[0].tokens, whole.blocks[0].grids[0].tokens)

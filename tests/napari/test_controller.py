@@ -259,7 +259,7 @@ def test_two_viewers_do_not_know_of_each_other(two_phases, paint_both):
     first.classes.rename(1, "ferrite")
     assert first.status.state is State.LIVE
     assert second.status.state is State.NEED_CLASSES
-    assert second.classes[1].name == "background"
+    assert second.classes[1].name == "class 1"
     assert not second.current.labels.data.any()
 
 

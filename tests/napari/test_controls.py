@@ -1,12 +1,17 @@
 """The controls of the panel in a real window: clicks, wheel, keys, names."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
+from qtpy.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from qtpy.QtGui import QColor, QImage, QKeyEvent, QWheelEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QComboBox, QLineEdit
+from qtpy.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QScrollArea
 
+from patchfield.field import FeatureRecipe
+from patchfield.napari._qt.cards import Section
+from patchfield.napari._qt.choosing import BackboneDialog
 from patchfield.napari._qt.controls import controls
 from patchfield.napari.plugin import PLUGIN
 from patchfield.napari.session.status import Progress, State, Status
@@ -64,6 +69,7 @@ def test_the_wheel_turns_nothing_that_has_not_the_focus(window):
     _, panel = window
     panel.view.expand(animate=False)
     panel.adapt.expand(animate=False)
+    panel.features.expand(animate=False)
     combo, before = panel.images.contrast, panel.images.contrast.currentIndex()
     for control in (
         combo,
@@ -110,7 +116,7 @@ def test_a_class_is_renamed_by_double_click_or_key_and_escape_reverts(window):
 
 @pytest.mark.parametrize("value", [1, 2])
 @pytest.mark.parametrize("painted", [True, False])
-def test_the_class_that_is_painted_with_can_be_removed(window, stroke, value, painted):
+def test_the_class_that_is_painted_with_can_be_removed(window, stroke, value, painted, qtbot):
     _, panel = window
     controller = panel.controller
     controller.select_class(value)
@@ -123,7 +129,7 @@ def test_the_class_that_is_painted_with_can_be_removed(window, stroke, value, pa
     assert not (controller.current.labels.data == value).any()
     if painted:
         controller.current.labels.undo()
-        QTest.qWait(300)
+        qtbot.waitUntil(lambda: value in controller.classes, timeout=60_000)
         assert controller.classes[value].name == "pore"
 
 
@@ -131,12 +137,14 @@ def test_keys_belong_to_the_image_after_a_choice(window):
     viewer, panel = window
     QTest.keyClick(viewer.window._qt_viewer.canvas.native, Qt.Key.Key_H)
     panel.features.detail.setFocus()
-    index = panel.features.detail.findData("fast")
+    index = panel.features.detail.findData("hr-dv2")
     panel.features.detail.setCurrentIndex(index)
     panel.features.detail.activated.emit(index)
     assert has_keys(viewer)
-    QTest.mouseClick(panel.classes.add, Qt.MouseButton.LeftButton)
-    assert has_keys(viewer)
+    for pressed in (panel.classes.add, panel.classes.shown[0], panel.status.sentence):
+        panel.features.backbones.setFocus()
+        QTest.mouseClick(pressed, Qt.MouseButton.LeftButton)
+        assert has_keys(viewer)
 
 
 def test_h_hides_what_covers_the_image_while_it_is_held(window, stroke):
@@ -145,6 +153,11 @@ def test_h_hides_what_covers_the_image_while_it_is_held(window, stroke):
     viewer.window._qt_viewer.canvas.native.setFocus()
     QTest.keyPress(canvas, Qt.Key.Key_H)
     assert not labels.visible
+    for _ in range(3):
+        for kind in (QEvent.Type.KeyRelease, QEvent.Type.KeyPress):
+            repeated = QKeyEvent(kind, Qt.Key.Key_H, Qt.KeyboardModifier.NoModifier, "h", True)
+            QApplication.sendEvent(canvas, repeated)
+        assert not labels.visible, "a key that is held repeats itself"
     QTest.keyRelease(canvas, Qt.Key.Key_H)
     QTest.qWait(50)
     assert labels.visible
@@ -195,3 +208,88 @@ def test_menus_offer_what_can_be_done(window, paint_both, qtbot):
     qtbot.waitUntil(lambda: all(action.isEnabled() for action in save), timeout=60_000)
     assert not any(action.isEnabled() for action in apply), "one image of one plane"
     assert np.any(panel.controller.current.labels.data)
+
+
+def test_backbones_are_searched_and_a_button_says_size_licence_and_its_limits(window, monkeypatch):
+    _, panel = window
+    monkeypatch.setattr("patchfield.napari.session.choices.is_here", lambda weight: False)
+    catalogue = panel.controller.catalogue
+    monkeypatch.setattr(catalogue, "list_timm", lambda: None)
+    dialog = BackboneDialog(catalogue, panel)
+    dialog.search.setText("dinov3 rotary")
+    assert dialog.list.item(0).text().startswith("dinov3-small")
+    assert "no nuclear or military use" in dialog.about.text()
+    assert dialog.take.text() == "Download dinov3-small (86 MB)"
+    catalogue.timm_names = ("resnet18.a1_in1k", "vit_tiny_patch16_224.augreg_in21k")
+    dialog.search.setText("timm:vit tiny")
+    assert dialog.list.item(0).text() == "timm:vit_tiny_patch16_224.augreg_in21k"
+    assert not dialog.take.isEnabled() or catalogue.weight("timm:vit_tiny_patch16_224.augreg_in21k")
+    dialog.search.setText("no such thing")
+    assert not dialog.take.isEnabled()
+    dialog.reject()
+    assert dialog.chosen == ""
+
+
+def test_backbones_are_joined_by_check_boxes(window, qtbot):
+    _, panel = window
+    features, section = panel.controller.features, panel.features
+    section.expand(animate=False)
+    assert section.joined["micro"].isHidden(), "what is used already cannot be joined to itself"
+    section.joined["filters"].click()
+    assert features.name == "micro | filters"
+    qtbot.waitUntil(lambda: panel.controller.target() is not None, timeout=60_000)
+    assert "micro | filters, 146 channels" in section.toggleButton().toolTip()
+    assert [section.detail.itemData(index) for index in range(section.detail.count())] == ["balanced", "hr-dv2"]
+    section.joined["filters"].click()
+    assert features.name == "micro"
+
+
+def test_after_a_failure_there_are_two_ways_on(window, qtbot):
+    _, panel = window
+    panel.controller.on_error = lambda error: None
+    panel.controller.make_features(FeatureRecipe("no-such-backbone"))
+    qtbot.waitUntil(lambda: panel.controller.status.state is State.STOPPED, timeout=60_000)
+    card = panel.status
+    assert (card.button.text(), card.back.text()) == ("Retry", "Back to micro")
+    assert not card.back.isHidden()
+    QTest.mouseClick(card.back, Qt.MouseButton.LeftButton)
+    assert panel.controller.features.name == "micro"
+    assert panel.controller.status.state is State.NEED_CLASSES, "its features were kept"
+    assert card.back.isHidden()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_texts_can_be_read_in_both_themes(window, theme):
+    viewer, panel = window
+    viewer.theme = theme
+    for section in panel.findChildren(Section):
+        section.expand(animate=False)
+    QApplication.processEvents()
+    faint = {}
+    for part, labels in ((panel, panel.status), (panel.findChild(QScrollArea).widget(),) * 2):
+        image = part.grab().toImage()
+        for label in labels.findChildren(QLabel):
+            if label.isVisible() and len(label.text()) > 1:
+                ratio = legibility(image.copy(QRect(label.mapTo(part, QPoint()), label.size())))
+                if ratio < 4.5:
+                    faint[label.text()] = ratio
+    assert not faint
+
+
+def legibility(image: QImage) -> float:
+    """Contrast of a text and what it stands on, the most frequent colour."""
+    colors = Counter(image.pixel(x, y) for x in range(image.width()) for y in range(image.height()))
+    background = QColor(colors.most_common(1)[0][0])
+    return max(contrast(QColor(color), background) for color in colors)
+
+
+def contrast(text: QColor, background: QColor) -> float:
+    """As WCAG 2 counts it: 1 to 21."""
+
+    def luminance(color: QColor) -> float:
+        parts = [color.redF(), color.greenF(), color.blueF()]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    bright, dark = sorted((luminance(text), luminance(background)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)

@@ -128,7 +128,7 @@ def test_the_panel_says_what_is(open_panel, settle, two_phases, paint_both):
     assert not panel.status.guide.isHidden(), "nothing jumps at the moment of success"
     assert panel.status.sentence.text().startswith("Live · updated in")
     rows = panel.classes.shown
-    assert [(row.name.text(), row.pixels.text()) for row in rows] == [("background", "64 px"), ("foreground", "64 px")]
+    assert [(row.name.text(), row.pixels.text()) for row in rows] == [("class 1", "64"), ("class 2", "64")]
 
 
 def test_classes_are_added_renamed_chosen_and_removed_in_the_panel(open_panel, settle, two_phases, paint_both, qtbot):
@@ -145,7 +145,7 @@ def test_classes_are_added_renamed_chosen_and_removed_in_the_panel(open_panel, s
     qtbot.mouseClick(panel.classes.shown[0], Qt.MouseButton.LeftButton)
     assert panel.controller.selected_class == 1
     qtbot.mouseClick(panel.classes.shown[2].remove, Qt.MouseButton.LeftButton)
-    assert [row.name.text() for row in panel.classes.shown] == ["background", "foreground"]
+    assert [row.name.text() for row in panel.classes.shown] == ["class 1", "class 2"]
 
 
 def test_results_are_chosen_and_faded_in_the_panel(open_panel, settle, two_phases, paint_both, qtbot):
@@ -163,19 +163,19 @@ def test_results_are_chosen_and_faded_in_the_panel(open_panel, settle, two_phase
 def test_another_detail_is_computed_and_its_cost_shown(open_panel, settle, two_phases):
     _, panel = open_panel(two_phases())
     settle(panel, State.NEED_CLASSES)
-    fast = panel.features.detail.findData("fast")
-    panel.features.detail.setCurrentIndex(fast)
-    panel.features.detail.activated.emit(fast)
+    mirrored = panel.features.detail.findData("hr-dv2")
+    panel.features.detail.setCurrentIndex(mirrored)
+    panel.features.detail.activated.emit(mirrored)
     settle(panel, State.NEED_CLASSES)
-    assert panel.controller.features.recipes[0].sampling == "fast"
-    assert "1 view · CPU" in panel.features.cost.text()
+    assert panel.controller.features.recipes[0].sampling == "hr-dv2"
+    assert "4 views · 64 channels · CPU" in panel.features.cost.text()
 
 
 def test_closing_the_panel_in_the_middle_of_a_job_keeps_the_labels(open_panel, two_phases, paint_both, qtbot):
     viewer, panel = open_panel(two_phases(700, 700))
     paint_both(panel.controller)
     labels = panel.controller.current.labels
-    assert workers(), "it is at work"
+    qtbot.waitUntil(lambda: bool(workers()), timeout=PATIENCE)
     viewer.window.remove_dock_widget(panel.parent())
     qtbot.waitUntil(lambda: not workers(), timeout=PATIENCE)
     assert panel.controller.current is None
@@ -209,7 +209,7 @@ def test_two_windows_at_once(open_panel, settle, two_phases, paint_both):
     settle(second, State.NEED_CLASSES)
     assert not second.controller.current.labels.data.any()
     first.controller.classes.rename(1, "ferrite")
-    assert second.classes.shown[0].name.text() == "background"
+    assert second.classes.shown[0].name.text() == "class 1"
 
 
 def test_refused_input_becomes_a_notification(open_panel, two_phases, tmp_path):
@@ -244,7 +244,7 @@ def test_the_download_is_offered_beside_what_is_embedded_until_it_is_here(open_p
     assert section.download.text().startswith(f"Download {RECOMMENDED} (")
     assert not section.download.isHidden()
     monkeypatch.setattr("patchfield.napari.session.choices.is_here", lambda weight: True)
-    section.show_recipe()
+    section.show_recipes()
     assert section.download.isHidden()
     assert section.gain.isHidden()
 
@@ -260,5 +260,5 @@ def test_sections_are_folded_as_they_were_left(open_panel):
 
 
 def section_of(panel, title) -> Section:
-    (section,) = (section for section in panel.findChildren(Section) if section.text() == title)
+    (section,) = (section for section in panel.findChildren(Section) if section.title == title)
     return section

@@ -16,6 +16,17 @@ _BYTES_PER_TENSOR = 100
 """Of a file's header, about."""
 
 
+def pretrained_names() -> list[str]:
+    """All names that ``timm:`` can stand before: models of the installed timm whose weights are on the hub.
+
+    Raises
+    ------
+    BackboneError
+        When timm is not installed.
+    """
+    return [str(name) for name in import_timm().list_pretrained()]
+
+
 @dataclass(frozen=True)
 class TimmName:
     """What ``timm:ARCHITECTURE.TAG=FILE`` says; tag and file may be missing.

@@ -4,10 +4,12 @@ from patchfield.field.axis import Interpolation
 from patchfield.field.extract import (
     Estimate,
     ExtractionStep,
+    LookedAt,
     estimate,
     extraction_steps,
     final_field,
     guide_fingerprint,
+    is_alike,
 )
 from patchfield.field.field import FeatureField, Region
 from patchfield.field.recipe import FeatureRecipe
@@ -20,6 +22,7 @@ __all__ = [
     "FeatureField",
     "FeatureRecipe",
     "Interpolation",
+    "LookedAt",
     "Region",
     "Sampling",
     "View",
@@ -27,6 +30,7 @@ __all__ = [
     "extraction_steps",
     "final_field",
     "guide_fingerprint",
+    "is_alike",
     "load_field",
     "save_field",
 ]

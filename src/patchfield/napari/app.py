@@ -4,6 +4,7 @@ import argparse
 import signal
 
 import napari
+from napari.settings import get_settings
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
@@ -12,6 +13,8 @@ from patchfield.napari.plugin import PLUGIN, layer_data
 from patchfield.samples import samples
 
 FIRST_SAMPLE = "alloy"
+SIZE = (1600, 1000)
+"""Pixels of the window at the first start, where the screen is as large."""
 
 
 def open_window(sample: str | None = FIRST_SAMPLE, *, show: bool = True) -> tuple[napari.Viewer, PatchfieldPanel]:
@@ -27,7 +30,18 @@ def open_window(sample: str | None = FIRST_SAMPLE, *, show: bool = True) -> tupl
     for pixels, arguments, kind in layers:
         getattr(viewer, f"add_{kind}")(pixels, **arguments)
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN)
+    _give_room(viewer)
     return viewer, panel
+
+
+def _give_room(viewer: napari.Viewer) -> None:
+    """Make the window large where napari remembers no size, and let the image fit what the panel leaves of it."""
+    screen = QApplication.primaryScreen()
+    if get_settings().application.window_size is None and screen is not None:
+        room = screen.availableGeometry()
+        viewer.window.resize(min(SIZE[0], room.width()), min(SIZE[1], room.height()))
+    # Once the window has its size.
+    QTimer.singleShot(0, viewer.reset_view)
 
 
 def main(sample: str | None = FIRST_SAMPLE) -> None:

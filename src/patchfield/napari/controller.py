@@ -20,9 +20,11 @@ from patchfield.napari.preferences import Acting, first_backbone
 from patchfield.napari.project.images import Images
 from patchfield.napari.segment.apply import Applying
 from patchfield.napari.segment.arriving import Magnification
+from patchfield.napari.segment.catalogue import Catalogue
 from patchfield.napari.segment.cuts import CutPlanes
 from patchfield.napari.segment.folder import FolderRun
 from patchfield.napari.segment.notices import Notices
+from patchfield.napari.segment.palette import Palette
 from patchfield.napari.segment.unsure import UnsureTour
 from patchfield.napari.session.settings import Settings
 from patchfield.napari.session.signals import disconnect_all
@@ -78,6 +80,10 @@ class Controller(Workspace):
         What rolled and three-dimensional views show beside the live plane.
     adapting : Adapting
         A backbone of the user's own images.
+    palette : Palette
+        What can be done to the list of classes.
+    catalogue : Catalogue
+        What timm has.
     keys : Keys
 
     Examples
@@ -121,7 +127,9 @@ class Controller(Workspace):
         self.objects = Objects(self, self.places)
         self.cuts = CutPlanes(self)
         self.adapting = Adapting(self)
-        self.keys = Keys(self, self.tour, self.images.step)
+        self.palette = Palette(self, self.settings)
+        self.catalogue = Catalogue(self.runner)
+        self.keys = Keys(self, self.tour, self.palette, self.images.step)
         self._closed = False
 
     def close(self) -> None:
@@ -130,9 +138,9 @@ class Controller(Workspace):
             return
         self._closed = True
         disconnect_all(self.images, self.files, self.files.exporting, self.applying, self.folder, self.notices)
-        disconnect_all(self.explorer, self.adapting, self.places, self.check, self.objects)
+        disconnect_all(self.explorer, self.adapting, self.places, self.check, self.objects, self.catalogue)
         parts = (self.preferences, self.images, self.keys, self.tour, self.adopting, self.explorer)
-        for part in (*parts, self.cuts, self.adapting, self.check, self.objects, self.places):
+        for part in (*parts, self.cuts, self.adapting, self.check, self.objects, self.places, self.catalogue):
             part.close()
         for work in (self.notices, self.applying, self.files, self.folder):
             work.close()

@@ -23,6 +23,7 @@ from patchfield.napari.segment.live import Live
 from patchfield.napari.segment.updates import Labelled
 from patchfield.napari.session.classes import MAX_VALUE, ClassTable
 from patchfield.napari.session.planes import Plane
+from patchfield.napari.session.results import ResultState
 from patchfield.napari.session.signals import disconnect_all
 from patchfield.napari.session.status import Situation, Status, status_for
 from patchfield.napari.session.view import Show, ViewState
@@ -89,7 +90,7 @@ class Workspace:
         self.groups = Groups(viewer, self.annotations, runner.later)
         self.classes = ClassTable()
         self.view = ViewState()
-        self.features = Features(runner, recipes)
+        self.features = Features(runner, recipes, self._looked_at)
         self.live = Live(runner, self, self.classes, self.view)
         self.results = Results(viewer, self.classes, self.view, self.groups, self.annotations, runner)
         self.shown = Shown(viewer, self.annotations, self.view)
@@ -140,9 +141,8 @@ class Workspace:
         for annotated in self.annotations:
             if annotated.labels.selected_label == value:
                 annotated.labels.selected_label = successor
-        for annotated in self.annotations:
-            annotated.erase(value)
-        self.classes.remove(value)
+        erased = [annotated.erase(value) for annotated in self.annotations]
+        self.classes.remove(value, returns=any(erased))
         self.select_class(self.selected_class)
 
     def make_features(self, recipes: FeatureRecipe | Sequence[FeatureRecipe]) -> None:
@@ -244,6 +244,11 @@ class Workspace:
         """Put a piece of a result in its layer, unless nobody wants it any more."""
         if drawn.plane.image in self.annotations and (drawn.show is Show.SEGMENTATION or drawn.plane == self._plane):
             self.results.draw(self.annotations[drawn.plane.image].source, drawn)
+
+    def _looked_at(self, plane: Plane) -> Region | None:
+        """What of a plane is in view; asked from other threads, too."""
+        current = self.current
+        return None if plane != self._plane or current is None else _region_in_view(current)
 
     # -- what happens when something happens
 
@@ -357,6 +362,8 @@ class Workspace:
             backbone=features.name,
             loading=features.loading,
             extracting=features.extracting,
+            outdated=self.current is not None and self.results.state(self.current.source) is ResultState.OUTDATED,
+            flat=self._plane is not None and features.is_flat(self._plane),
             problem=features.problem,
             has_field=self._plane is not None and features.field(self._plane) is not None,
             painted=self.classes.painted,

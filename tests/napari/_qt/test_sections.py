@@ -59,6 +59,7 @@ def test_an_image_and_its_contrast_are_chosen(small, viewer, two_phases):
     other.contrast_limits = (20, 90)
     choose(section.contrast, "as displayed")
     assert small.current.source.settings.contrast == (20, 90)
+    assert section.contrast.currentText() == "as displayed (20 to 90)"
     small.select(viewer.layers["steel"])
     assert section.contrast.currentText() == "automatic", "each image has its own"
 

@@ -17,7 +17,7 @@ def calls_of(signal) -> list:
 
 
 def test_two_classes_wait_to_be_painted(table):
-    assert [(entry.value, entry.name) for entry in table] == [(1, "background"), (2, "foreground")]
+    assert [(entry.value, entry.name) for entry in table] == [(1, "class 1"), (2, "class 2")]
     assert table.painted == 0
 
 
@@ -47,15 +47,18 @@ def test_counting_is_told_apart_from_changing(table):
 def test_a_removed_class_comes_back_as_it_was(table):
     table.rename(2, "pore")
     table.recolor(2, "#123456")
-    table.remove(2)
+    table.add()
+    table.remove(2, returns=True)
+    assert table.add().value == 4, "2 is kept for undo"
     table.count({1: 3, 2: 4})
+    assert table.values == (1, 2, 3, 4), "where it was"
     assert (table[2].name, table[2].color, table[2].pixels) == ("pore", "#123456", 4)
 
 
 def test_loaded_classes_replace_all_that_are_not_painted(table):
     table.count({1: 10})
     table.replace({3: ClassInfo("pore", "#000000")})
-    assert table.values == (1, 3)
+    assert table.values == (3, 1)
 
 
 def test_hidden_classes_keep_their_colour_for_painting(table):
@@ -68,3 +71,15 @@ def test_a_value_that_the_labels_cannot_hold_is_refused(table):
     table.ensure(range(1, MAX_VALUE + 1))
     with pytest.raises(LabelError, match="255"):
         table.add()
+
+
+def test_classes_are_moved_within_the_list(table):
+    table.add()
+    table.move(3, -2)
+    assert table.values == (3, 1, 2)
+    table.count({1: 5, 2: 5, 3: 5})
+    table.rename(1, "ferrite")
+    assert table.values == (3, 1, 2), "the order stays"
+    changed = calls_of(table.changed)
+    table.move(3, -1)
+    assert not changed, "it is at the top"

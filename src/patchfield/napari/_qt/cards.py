@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from napari.resources import get_colorized_svg, get_icon_path
 from qtpy.QtCore import QByteArray, QSize, Qt
-from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -18,6 +18,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from patchfield.backbones.published import EMBEDDED
+from patchfield.field import FeatureRecipe
 from patchfield.napari.controller import Controller
 from patchfield.napari.session.status import Progress, State, Status
 
@@ -37,7 +39,13 @@ _HEADING = "text-align: left; border: none; background: transparent; font-weight
 
 
 class Section(QCollapsible):
-    """A part of the panel under a heading that folds it away."""
+    """A part of the panel under a heading that folds it away.
+
+    Attributes
+    ----------
+    title : str
+        What the heading begins with, whatever else it says.
+    """
 
     def __init__(self, title: str, *, expanded: bool) -> None:
         super().__init__(title, expandedIcon=icon("down_arrow"), collapsedIcon=icon("right_arrow"))
@@ -45,6 +53,8 @@ class Section(QCollapsible):
         self.toggleButton().setToolTip(f"Fold or unfold {title}")
         self.toggleButton().setAccessibleName(title)
         self.toggleButton().setIconSize(QSize(9, 9))
+        self.toggleButton().setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.title = self._heading = title
         layout = self.layout()
         assert layout is not None
         layout.setContentsMargins(0, 0, 0, 0)
@@ -61,6 +71,24 @@ class Section(QCollapsible):
             self.expand(animate=False)
         else:
             self.collapse(animate=False)
+
+    def say(self, heading: str) -> None:
+        """Write another heading; what does not fit is left out at the right and in the tool tip."""
+        self._heading = heading
+        self.toggleButton().setToolTip(heading)
+        self._elide()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        button = self.toggleButton()
+        if not self.isVisible():
+            self.setText(self._heading)
+            return
+        room = self.width() - 2 * button.iconSize().width() - 2 * GAP
+        self.setText(button.fontMetrics().elidedText(self._heading, Qt.TextElideMode.ElideRight, room))
 
     def _unfold(self, expanded: bool) -> None:
         """Let the content have the height it needs: superqt fixes the one it had when it was unfolded."""
@@ -173,9 +201,9 @@ def chip(color: str) -> QIcon:
     return QIcon(pixmap)
 
 
-GUIDE = """<b>1.</b> Open or drop an image. A labels layer appears, brush in hand.<br>
-<b>2.</b> Paint a few thin strokes of each class, also while features are computed.<br>
-<b>3.</b> The segmentation follows every stroke: correct it where it is wrong."""
+GUIDE = """<b>1.</b> Open or drop an image: the brush is in your hand.<br>
+<b>2.</b> Paint a few thin strokes of each class (Shift+Q, Shift+W, or click its row).<br>
+<b>3.</b> Correct the segmentation where it is wrong: it follows every stroke."""
 
 COLORS = {
     State.NO_IMAGE: "#8a8f98",
@@ -185,7 +213,15 @@ COLORS = {
     State.NEED_CLASSES: "#4aa8ff",
     State.LIVE: "#3ecf8e",
     State.STALE: "#ff8a3d",
+    State.FLAT: "#ff8a3d",
 }
+
+
+_GUIDE = "Guide"
+"""Under which it is remembered whether the guide is folded."""
+EMBEDDED_NAMES = tuple(weight.name for weight in EMBEDDED)
+MICRO = EMBEDDED_NAMES[0]
+AGREEMENT = "Agreement: the share of strokes that were held out, and are predicted correctly all the same"
 
 
 class StatusCard(Card):
@@ -200,12 +236,22 @@ class StatusCard(Card):
         self.help = QToolButton()
         self.help.setText("?")
         self.help.setCheckable(True)
-        self.help.setChecked(True)
         self.help.setAutoRaise(True)
         self.help.setToolTip("Show or hide how it goes")
         self.help.setAccessibleName("Guide")
         self.help.toggled.connect(self.guide.setVisible)
-        self.line.addWidget(self.help)
+        self.help.setChecked(not controller.settings.memory.folded.get(_GUIDE, False))
+        self.guide.setVisible(self.help.isChecked())
+        self.help.clicked.connect(lambda shown: controller.settings.fold(_GUIDE, not shown))
+        self.back = QPushButton(f"Back to {MICRO}")
+        self.back.setToolTip("Use the features that need no download")
+        self.back.clicked.connect(self._go_back)
+        for button in (self.button, self.back, self.help):
+            button.setFixedHeight(self.fontMetrics().height() + 2 * GAP)
+        self.line.removeWidget(self.button)
+        buttons = row(self.button, self.back, self.help)
+        buttons.insertStretch(2)
+        self.rows.insertLayout(self.rows.indexOf(self.bar), buttons)
         self._fix_height()
         controller.status_changed.connect(self.show_status)
         self.show_status(controller.status)
@@ -218,19 +264,23 @@ class StatusCard(Card):
         self.bar.setSizePolicy(policy)
 
     def show_status(self, status: Status) -> None:
-        # What went wrong in a few words; napari's notification said what to do about it, and so does the tool tip.
-        stopped = status.state is State.STOPPED
-        self.sentence.setText(status.sentence.partition(": ")[0] if stopped else status.sentence)
-        self.sentence.setToolTip(status.sentence if stopped else "")
+        self.sentence.setText(status.sentence)
+        self.sentence.setToolTip(AGREEMENT if status.state is State.LIVE else status.sentence)
         self.show_dot(COLORS[status.state])
         self.show_progress(status.progress)
         self._show_button(status)
 
     def _show_button(self, status: Status) -> None:
+        features = self._controller.features
         stoppable = status.progress is not None
-        resumable = self._controller.features.problem is not None and self._controller.current is not None
+        resumable = features.problem is not None and self._controller.current is not None
         self.button.setVisible(stoppable or resumable)
-        self.button.setText("Stop" if stoppable else "Compute")
+        self.button.setText("Stop" if stoppable else "Compute" if features.stopped else "Retry")
+        elsewhere = [recipe.backbone for recipe in features.recipes] != [MICRO]
+        self.back.setVisible(resumable and not features.stopped and elsewhere)
+
+    def _go_back(self) -> None:
+        self._controller.make_features(FeatureRecipe(MICRO, self._controller.features.recipes[0].sampling))
 
     def _press(self) -> None:
         features = self._controller.features

@@ -11,7 +11,7 @@ from patchfield.napari.session.settings import Settings
 def remember_folding(panel: QWidget, settings: Settings) -> None:
     """Fold and unfold the sections of a panel as they were left, and remember how they are left this time."""
     for section in panel.findChildren(Section):
-        title = section.text()
+        title = section.title
         if title in settings.memory.folded:
             (section.collapse if settings.memory.folded[title] else section.expand)(animate=False)
         section.toggled.connect(partial(_fold, settings, title))

@@ -54,6 +54,9 @@ class PatchfieldPanel(QWidget):
         self._lay_out()
         remember_folding(self, settings)
         to_image = partial(_focus_canvas, viewer)
+        # A click beside all controls, or on one that takes no focus, leaves the keys to the image.
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setFocusProxy(_canvas(viewer))
         self.classes.renamed.connect(to_image)
         self._manners = Manners(self, to_image)
         # When the window goes, Qt destroys the panel and what is in it without asking. A method of the panel would not
@@ -112,6 +115,8 @@ class _Column(QScrollArea):
         self._content = content
         self.setWidget(content)
         self.setWidgetResizable(True)
+        # Else a click on what takes no focus gives it to the column, and keys are lost.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
@@ -131,9 +136,14 @@ def _closing(*parts: Activity | Page | Controller) -> Callable[[], None]:
     return close
 
 
+def _canvas(viewer: Viewer) -> QWidget:
+    # napari 0.9 has no public way to it.
+    canvas: QWidget = viewer.window._qt_viewer.canvas.native
+    return canvas
+
+
 def _focus_canvas(viewer: Viewer) -> None:
-    # napari 0.9 has no public way to its canvas.
-    viewer.window._qt_viewer.canvas.native.setFocus()
+    _canvas(viewer).setFocus()
 
 
 def _keys_section() -> Section:

@@ -13,12 +13,12 @@ from patchfield.images.colors import default_color
 from patchfield.napari.explore.explorer import Explorer
 from patchfield.napari.explore.pictures import Grouping
 from patchfield.napari.jobs import Job, Slot
-from patchfield.napari.session.classes import FIRST_NAMES
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.view import Show
 from patchfield.napari.workspace import Workspace
 from patchfield.probe import ClassInfo
 
+GROUNDS = ("background", "foreground")
 ADOPTED = (Show.CLUSTERS, Show.FOREGROUND, Show.SIMILARITY)
 """What can become strokes."""
 SIMILAR_ENOUGH = 0.7
@@ -102,7 +102,7 @@ class Adopting:
         nameless = [entry.value for entry in table if not entry.pixels and _is_nameless(entry.value, entry.name)]
         found: dict[int, int] = {}
         for number in numbers:
-            wanted = FIRST_NAMES[number - 1] if exploration is Show.FOREGROUND else f"group {number}"
+            wanted = GROUNDS[number - 1] if exploration is Show.FOREGROUND else f"group {number}"
             known = [entry.value for entry in table if entry.name == wanted]
             free = [value for value in nameless if value not in found.values()]
             value = next(iter([*known, *free]), None)
@@ -115,7 +115,7 @@ class Adopting:
 
 
 def _is_nameless(value: int, name: str) -> bool:
-    return name in (*FIRST_NAMES, ClassInfo.default(value).name)
+    return name == ClassInfo.default(value).name
 
 
 def _strokes(groups: NDArray[np.int64], confidence: NDArray[np.floating] | None) -> Iterator[NDArray[np.int64]]:

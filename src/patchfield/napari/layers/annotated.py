@@ -126,8 +126,12 @@ class AnnotatedImage:
         if self._compare(wanted):
             self.strokes_changed.emit()
 
-    def erase(self, value: int) -> None:
-        """Remove the strokes of a class, as one step that can be undone."""
+    def erase(self, value: int) -> bool:
+        """Remove the strokes of a class, as one step that can be undone; whether there were any."""
+        return self.relabel(value, 0)
+
+    def relabel(self, value: int, into: int) -> bool:
+        """Give the strokes of a class to another one, as one step that can be undone; whether there were any."""
         found = [
             (index, np.divmod(painted.pixels[painted.values == value], painted.shape[1]))
             for index, painted in self._painted.items()
@@ -138,7 +142,8 @@ class AnnotatedImage:
             if len(rows)
         ]
         if places:
-            self.labels.data_setitem(tuple(np.concatenate(places, axis=1)), 0)
+            self.labels.data_setitem(tuple(np.concatenate(places, axis=1)), into)
+        return bool(places)
 
     def result(self, role: Role) -> Layer | None:
         """Our layer of that role for this image."""

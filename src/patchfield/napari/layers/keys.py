@@ -11,15 +11,17 @@ from napari.layers import Labels
 from napari.utils.key_bindings import coerce_keybinding
 
 from patchfield.napari.layers import roles
+from patchfield.napari.segment.palette import Palette
 from patchfield.napari.segment.unsure import UnsureTour
 from patchfield.napari.workspace import Workspace
 
-CLASS_KEYS = "QWERT"
-"""With Shift, the first five classes: the left hand's upper row, so that the right hand stays on the mouse."""
+CLASS_KEYS = "QWERTYUIOP"
+"""With Shift, the first ten classes: the upper row, at first the left hand's, for the right hand is on the mouse."""
 
 DESCRIPTIONS = (
     ("PageDown, PageUp", "next, previous image"),
-    ("Shift+Q … T", "paint class 1 … 5"),
+    ("Shift+Q … P", "paint with class 1 … 10 of the list"),
+    (".   ,", "next, previous class"),
     ("F2", "rename the class"),
     ("Ctrl+Z, Ctrl+Shift+Z", "undo, redo: the segmentation follows"),
     ("S", "segmentation on and off"),
@@ -39,11 +41,12 @@ class Keys:
     ----------
     workspace : Workspace
     tour : UnsureTour
+    palette : Palette
     step : callable
         Goes on to the next image (1) or back to the previous one (-1).
     """
 
-    def __init__(self, workspace: Workspace, tour: UnsureTour, step: Callable[[int], None]) -> None:
+    def __init__(self, workspace: Workspace, tour: UnsureTour, palette: Palette, step: Callable[[int], None]) -> None:
         self._workspace = workspace
         self._bound: list[tuple[Any, str]] = []
         actions: dict[str, Action] = {
@@ -55,6 +58,8 @@ class Keys:
             "H": self._hide_while_held,
             "PageDown": lambda _: step(1),
             "PageUp": lambda _: step(-1),
+            ".": lambda _: palette.step(1),
+            ",": lambda _: palette.step(-1),
             "Shift-S": lambda _: workspace.learn(),
         }
         for key, action in actions.items():

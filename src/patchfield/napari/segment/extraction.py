@@ -4,13 +4,19 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from patchfield.backbones import Backbone
-from patchfield.field import ExtractionStep, FeatureRecipe
+from patchfield.field import ExtractionStep, FeatureRecipe, LookedAt
+from patchfield.images import ModelImage, model_image
 from patchfield.napari.jobs import Reported, Returned, reports
 from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.status import Progress
 from patchfield.pipeline import Extractor
+
+_SEEN = 200
+"""Rows and columns that are looked at to see whether an image shows anything."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +55,22 @@ class Extraction:
         Of one backbone.
     source : LayerStack
     plane : Plane
+    looked_at : callable
+        Says which region of the plane is looked at: its tiles come first.
 
     Attributes
     ----------
     seconds : float
         How long it has taken, all sittings together.
+    is_flat : bool
+        Whether all pixels are the same, or have no value: no features tell them apart.
     """
 
-    def __init__(self, recipe: FeatureRecipe, source: LayerStack, plane: Plane) -> None:
+    def __init__(self, recipe: FeatureRecipe, source: LayerStack, plane: Plane, looked_at: LookedAt) -> None:
         self.recipe, self.source, self.plane = recipe, source, plane
         self.seconds = 0.0
+        self.is_flat = False
+        self._looked_at = looked_at
         self._steps: Iterator[ExtractionStep] | None = None
         self._last: ExtractionStep | None = None
 
@@ -66,7 +78,9 @@ class Extraction:
         """The steps from here on; the last one comes again, for nobody may have been there to take it."""
         if self._steps is None:
             extractor = Extractor((backbone,), (self.recipe,)).seen_with(self.source.settings)
-            self._steps = extractor.steps(self.source, self.plane.index)
+            image = model_image(self.source, extractor.recipes[0].image, self.plane.index)
+            self.is_flat = _is_flat(image)
+            self._steps = extractor.steps(image, looked_at=self._looked_at)
         if self._last is not None:
             yield Extracted(self, self._last, self.seconds)
         while True:
@@ -79,6 +93,13 @@ class Extraction:
             field = step.field or (None if self._last is None else self._last.field)
             self._last = ExtractionStep(step.done, step.total, field)
             yield Extracted(self, step, self.seconds)
+
+
+def _is_flat(image: ModelImage) -> bool:
+    """Whether pixels all over the image are the same, or have no value."""
+    height, width = image.shape
+    rows, columns = (np.unique(np.linspace(0, size - 1, _SEEN).astype(int)) for size in (height, width))
+    return bool(np.ptp(image.crop(rows, columns), axis=(0, 1)).max() == 0)
 
 
 def load_extractor(recipes: Sequence[FeatureRecipe], device: str = "auto") -> Generator[Loading | Loaded, None, None]:

@@ -8,7 +8,7 @@ from psygnal import Signal
 
 from patchfield.backbones import Backbone, Embedded, find_weight
 from patchfield.errors import error_sentence
-from patchfield.field import FeatureField, FeatureRecipe, estimate
+from patchfield.field import FeatureField, FeatureRecipe, Region, estimate, is_alike
 from patchfield.images import ImageSettings
 from patchfield.napari.jobs import Job, Runner, Slot
 from patchfield.napari.layers.stack import LayerStack
@@ -26,7 +26,7 @@ from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.status import Progress
 from patchfield.pipeline import Extractor
 
-STOPPED = "Features stopped: press Compute to go on."
+STOPPED = "Features are stopped: press Compute to go on."
 MAX_KEPT_BYTES = 2 * 10**9
 MAX_LEFT = 8
 """So many extractions that were left in the middle are kept, to go on with."""
@@ -61,6 +61,8 @@ class Features:
     runner : Runner
     recipes : sequence of FeatureRecipe
         What to begin with, one for each backbone; contrast and channels are each image's own.
+    looked_at : callable, optional
+        Says which region of a plane is looked at, in whichever thread: its tiles are computed first.
 
     Attributes
     ----------
@@ -85,11 +87,17 @@ class Features:
     failed = Signal(Exception)
     """Loading or computing failed."""
 
-    def __init__(self, runner: Runner, recipes: Sequence[FeatureRecipe]) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        recipes: Sequence[FeatureRecipe],
+        looked_at: Callable[[Plane], Region | None] = lambda plane: None,
+    ) -> None:
         self.recipes = tuple(recipes)
         self.loading: Progress | None = None
         self.extracting: Progress | None = None
         self.problem: str | None = None
+        self._looked_at = looked_at
         self.device = "auto"
         self.max_kept_bytes = MAX_KEPT_BYTES
         self._slot = Slot(runner)
@@ -97,6 +105,7 @@ class Features:
         self._current: Plane | None = None
         self._kept = KeptFields()
         self._left: dict[tuple[FeatureRecipe, Plane], Extraction] = {}
+        self._flat: set[Plane] = set()
         self._loaded: dict[FeatureRecipe, Backbone] = {}
         self._fingerprints: dict[FeatureRecipe, str] = {}
         self._seconds_per_pixel: dict[FeatureRecipe, float] = {}
@@ -125,6 +134,10 @@ class Features:
     def is_complete(self, plane: Plane) -> bool:
         """Whether the field of a plane has all of its views."""
         return all(self._kept.is_complete(recipe, plane) for recipe in self.recipes)
+
+    def is_flat(self, plane: Plane) -> bool:
+        """Whether a plane is one grey value, or has none: nothing can be told apart."""
+        return plane in self._flat
 
     def is_made_by(self, recipes: Iterable[FeatureRecipe]) -> bool:
         """Whether these recipes are how features are made now."""
@@ -159,9 +172,15 @@ class Features:
         """Drop the fields of an image that is gone or not the same any more."""
         self._kept.forget(image)
         self._left = {key: extraction for key, extraction in self._left.items() if key[1].image != image}
+        self._flat = {plane for plane in self._flat if plane.image != image}
         if self._current is not None and self._current.image == image:
             self._current = None
             self._slot.cancel()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing goes on because the user wanted it so."""
+        return self.problem == STOPPED
 
     def stop(self) -> None:
         """Stop at the next tile; nothing goes on until `resume`, which begins where it was stopped."""
@@ -178,6 +197,22 @@ class Features:
         self._slot.cancel()
         self._kept.clear()
         self._left.clear()
+
+    def details(self, samplings: Sequence[str]) -> list[str]:
+        """Those of some samplings that differ from the ones before, the one in use for all that equal it."""
+        now = self.recipes[0].sampling
+        different = [now]
+        for sampling in samplings:
+            if not any(self._is_alike(sampling, other) for other in different):
+                different.append(sampling)
+        known = {sampling: place for place, sampling in enumerate(samplings)}
+        return sorted(different, key=lambda sampling: known.get(sampling, len(known)))
+
+    def _is_alike(self, sampling: str, other: str) -> bool:
+        """Whether two samplings give the same features; before backbones are loaded only where they have one name."""
+        if not self.backbones:
+            return sampling == other
+        return all(is_alike(backbone, sampling, other) for backbone in self.backbones)
 
     def cost(self, shape: tuple[int, int]) -> Cost | None:
         """What the field of a plane takes; None before the backbones are loaded."""
@@ -232,7 +267,8 @@ class Features:
         """Those of a plane that are to be begun or gone on with, the quick ones first."""
         recipes = [recipe for recipe in self.recipes if not self._kept.is_complete(recipe, plane)]
         for recipe in recipes:
-            known = self._left.pop((recipe, plane), None) or Extraction(recipe, source, plane)
+            new = Extraction(recipe, source, plane, partial(self._looked_at, plane))
+            known = self._left.pop((recipe, plane), new)
             self._left[recipe, plane] = known
         for key in list(self._left)[:-MAX_LEFT]:
             del self._left[key]
@@ -262,7 +298,10 @@ class Features:
         step, extraction = extracted.step, extracted.extraction
         recipe, plane = extraction.recipe, extraction.plane
         part_complete = step.done == step.total
-        self.extracting = None if part_complete else Progress(step.done, step.total, "tiles")
+        left = extracted.seconds / step.done * (step.total - step.done)
+        self.extracting = None if part_complete else Progress(step.done, step.total, "tiles", left)
+        if extraction.is_flat:
+            self._flat.add(plane)
         if step.field is None:
             return
         wanted = {plane for plane, _ in self._wanted}

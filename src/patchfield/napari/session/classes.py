@@ -1,4 +1,4 @@
-"""The classes: value, name, colour, how many pixels were painted."""
+"""The classes: value, name, colour, order, how many pixels were painted; and sets of them to begin with."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,9 +8,18 @@ from psygnal import Signal
 from patchfield.errors import LabelError
 from patchfield.probe import ClassInfo
 
-FIRST_NAMES = ("background", "foreground")
 MAX_VALUE = 255
 """The labels layer holds uint8: a value beyond would wrap around to another class."""
+
+SUGGESTED: Mapping[str, tuple[str, ...]] = {
+    "Two phases": ("matrix", "precipitate"),
+    "Pores and solid": ("solid", "pore"),
+    "Grains": ("grain", "grain boundary"),
+    "Cells": ("background", "cell"),
+    "Nuclei": ("background", "cytoplasm", "nucleus"),
+    "Tissue": ("background", "stroma", "epithelium"),
+}
+"""Sets of classes to begin with, by name."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +54,14 @@ class PaintClass:
 
 
 class ClassTable:
-    """The classes of an annotation, ordered by value; the same for all images of a viewer.
+    """The classes of an annotation, in the order of the list; the same for all images of a viewer.
 
     Examples
     --------
     >>> table = ClassTable()
     >>> table.count({1: 10, 7: 5})
     >>> [(entry.name, entry.pixels) for entry in table]
-    [('background', 10), ('foreground', 0), ('class 7', 5)]
+    [('class 1', 10), ('class 2', 0), ('class 7', 5)]
     """
 
     changed = Signal()
@@ -61,10 +70,8 @@ class ClassTable:
     """The numbers of painted pixels changed, nothing else."""
 
     def __init__(self) -> None:
-        self._classes: dict[int, PaintClass] = {}
-        self._removed: dict[int, PaintClass] = {}
-        for value, name in enumerate(FIRST_NAMES, start=1):
-            self._classes[value] = PaintClass(value, replace(ClassInfo.default(value), name=name))
+        self._classes = {value: PaintClass(value, ClassInfo.default(value)) for value in (1, 2)}
+        self._removed: dict[int, tuple[int, PaintClass]] = {}
 
     def __iter__(self) -> Iterator[PaintClass]:
         return iter(self._classes.values())
@@ -95,14 +102,17 @@ class ClassTable:
     def add(self) -> PaintClass:
         """A new class with the smallest free value, under a name of its own.
 
+        Values that undo may bring back are free only when there is no other.
+
         Raises
         ------
         LabelError
             When all 255 are taken.
         """
-        value = next((v for v in range(1, MAX_VALUE + 1) if v not in self._classes), None)
-        if value is None:
+        free = [value for value in range(1, MAX_VALUE + 1) if value not in self._classes]
+        if not free:
             raise LabelError(f"All {MAX_VALUE} classes are in use: remove one before adding another.")
+        value = next((value for value in free if value not in self._removed), free[0])
         self._removed.pop(value, None)
         self.ensure([value])
         return self._classes[value]
@@ -111,14 +121,32 @@ class ClassTable:
         """Add the classes among `values` that are not there: napari's M key paints a new one, undo a removed one."""
         missing = [int(value) for value in values if value and int(value) not in self._classes]
         if missing:
-            new = {value: PaintClass(value, ClassInfo.default(value)) for value in missing}
-            known = {value: self._removed[value] for value in missing if value in self._removed}
-            self._set(self._classes | new | known)
+            entries = list(self)
+            for value in missing:
+                where, entry = self._removed.pop(value, (len(entries), PaintClass(value, ClassInfo.default(value))))
+                entries.insert(where, entry)
+            self._set(entries)
 
-    def remove(self, value: int) -> None:
-        """Remove a class; it comes back as it was when its strokes do."""
-        self._removed[value] = replace(self._classes[value], pixels=0)
-        self._set({v: entry for v, entry in self._classes.items() if v != value})
+    def remove(self, value: int, *, returns: bool = False) -> None:
+        """Remove a class.
+
+        Parameters
+        ----------
+        value : int
+        returns : bool
+            Whether undo may bring its strokes back: it then comes back with them, as it was and where it was.
+        """
+        if returns:
+            self._removed[value] = (self.values.index(value), replace(self._classes[value], pixels=0))
+        self._set(entry for entry in self if entry.value != value)
+
+    def move(self, value: int, by: int) -> None:
+        """Move a class down the list, or up by a negative number."""
+        entries = [entry for entry in self if entry.value != value]
+        where = self.values.index(value) + by
+        entries.insert(min(max(where, 0), len(entries)), self._classes[value])
+        if tuple(entry.value for entry in entries) != self.values:
+            self._set(entries)
 
     def rename(self, value: int, name: str) -> None:
         self._change(value, info=replace(self._classes[value].info, name=name))
@@ -135,7 +163,7 @@ class ClassTable:
         """Take names and colours from elsewhere (a loaded probe); painted classes it lacks stay."""
         kept = {value: entry for value, entry in self._classes.items() if entry.pixels}
         new = {value: replace(kept.get(value, PaintClass(value, info)), info=info) for value, info in classes.items()}
-        self._set(kept | new)
+        self._set((new | {value: entry for value, entry in kept.items() if value not in new}).values())
 
     def count(self, pixels: Mapping[int, int]) -> None:
         """Take over the numbers of painted pixels; values without a class get one."""
@@ -157,8 +185,19 @@ class ClassTable:
             visible=before.visible if visible is None else visible,
         )
         if after != before:
-            self._set({**self._classes, value: after})
+            self._set((self._classes | {value: after}).values())
 
-    def _set(self, classes: dict[int, PaintClass]) -> None:
-        self._classes = dict(sorted(classes.items()))
+    def _set(self, entries: Iterable[PaintClass]) -> None:
+        self._classes = {entry.value: entry for entry in entries}
         self.changed.emit()
+
+
+def suggested(names: Iterable[str]) -> dict[int, ClassInfo]:
+    """Classes of these names, from 1 on, in the colours of the palette.
+
+    Examples
+    --------
+    >>> suggested(["solid", "pore"])[2].name
+    'pore'
+    """
+    return {value: replace(ClassInfo.default(value), name=name) for value, name in enumerate(names, start=1)}

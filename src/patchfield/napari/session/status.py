@@ -14,6 +14,13 @@ class State(StrEnum):
     NEED_CLASSES = "need classes"
     LIVE = "live"
     STALE = "stale"
+    FLAT = "nothing to tell apart"
+
+
+NOTHING_TO_TELL_APART = (
+    "All of the image has one value: there is nothing to tell apart. Choose another image, channel or contrast."
+)
+WHAT_NEXT = "correct it where it is wrong (N: next unsure place)"
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,10 @@ class Situation:
         Why there are no features, when something went wrong or was stopped.
     has_field : bool
         Whether the plane on view has features, be they of the first view only.
+    flat : bool
+        Whether the plane on view is one grey value, or has none.
+    outdated : bool
+        Whether a segmentation is on view that other features or another probe made.
     painted : int
         Classes with strokes that take part.
     has_probe, stale, live : bool
@@ -80,6 +91,8 @@ class Situation:
     loading: Progress | None = None
     extracting: Progress | None = None
     problem: str | None = None
+    flat: bool = False
+    outdated: bool = False
     has_field: bool = False
     painted: int = 0
     has_probe: bool = False
@@ -114,42 +127,52 @@ def status_for(situation: Situation) -> Status:
     if s.loading is not None:
         amount = f": {s.loading}" if s.loading.done else ""
         return Status(State.LOADING_WEIGHTS, f"Loading {s.backbone}{amount}", s.loading)
+    if s.flat:
+        return Status(State.FLAT, NOTHING_TO_TELL_APART, s.extracting)
     if not s.has_field:
         return _without_features(s)
     if s.stale and not s.live:
         return Status(State.STALE, "The strokes changed: press Update (Shift+S).", s.extracting)
     if not s.has_probe:
-        return Status(State.NEED_CLASSES, _what_to_paint(s.painted), s.extracting)
+        return Status(State.NEED_CLASSES, _joined(_what_to_paint(s), _what_goes_on(s)), s.extracting)
     return Status(State.LIVE, _live(s), s.extracting)
 
 
 def _without_features(s: Situation) -> Status:
+    old = " What is on view is still of the features before." if s.outdated else ""
     if s.problem is not None:
-        return Status(State.STOPPED, s.problem)
+        return Status(State.STOPPED, f"{s.problem}{old}")
     if s.extracting is None:
-        return Status(State.COMPUTING, "Computing features")
+        return Status(State.COMPUTING, f"Computing features of {s.backbone}; you can paint meanwhile.{old}")
     hint = "" if s.painted >= 2 else "; you can paint meanwhile"
-    return Status(State.COMPUTING, f"Computing features: {s.extracting}{hint}", s.extracting)
+    return Status(State.COMPUTING, f"Computing features: {s.extracting}{hint}.{old}", s.extracting)
 
 
-def _what_to_paint(painted: int) -> str:
-    if painted == 0:
+def _what_to_paint(s: Situation) -> str:
+    if s.painted == 0:
         return "Paint a few thin strokes of class 1, then of class 2 (Shift+W)."
-    if painted == 1:
+    if s.painted == 1:
         return "Now paint another class: click its row below, or press Shift+Q, Shift+W."
+    if s.extracting is not None or s.problem is not None:
+        return "Strokes are learned from as soon as their part of the image has features."
     return "Learning from the strokes"
 
 
-def _live(s: Situation) -> str:
-    parts = ["Live" if s.live else "Segmented"]
-    if s.updating:
-        parts.append("updating")
-    elif s.seconds is not None:
-        parts.append(f"updated in {s.seconds:.2f} s")
-    if s.agreement is not None:
-        parts.append(f"agreement {s.agreement:.2f}")
+def _what_goes_on(s: Situation) -> str:
     if s.extracting is not None:
-        parts.append(f"refining features, {s.extracting}")
-    elif s.problem is not None:
-        parts.append(s.problem)
-    return " · ".join(parts)
+        return f"features: {s.extracting}"
+    return s.problem or ""
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def _live(s: Situation) -> str:
+    updated = "" if s.seconds is None else f"updated in {s.seconds:.2f} s"
+    return _joined(
+        "Live" if s.live else "Segmented",
+        "updating" if s.updating else updated,
+        "" if s.agreement is None else f"agreement {s.agreement:.2f}",
+        _what_goes_on(s) or WHAT_NEXT,
+    )

@@ -113,7 +113,7 @@ class AdaptSection(Section):
         idle = status.phase is Phase.IDLE
         self.card.setVisible(not idle)
         self.form.setVisible(not status.is_busy)
-        self.setText(TITLE if idle else f"{TITLE} · {_in_short(self._adapting)}")
+        self.say(TITLE if idle else f"{TITLE} · {_in_short(self._adapting)}")
         if idle:
             return
         self.card.show_dot(COLORS[status.phase])

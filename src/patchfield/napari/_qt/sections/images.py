@@ -16,9 +16,12 @@ from patchfield.napari.project.images import Images
 
 FILES = f"Images ({' '.join(f'*{suffix}' for suffix in sorted(IMAGE_SUFFIXES))});;All files (*)"
 
+AS_DISPLAYED = "as displayed"
+"""Napari's contrast limits at the moment of the choice; choosing it again takes them anew."""
+
 CONTRASTS: dict[str, Contrast | None] = {
     "automatic": "auto",
-    "as displayed": None,
+    AS_DISPLAYED: None,
     "0.5 to 99.5 %": "percentile",
     "darkest to brightest": "minmax",
     "full range of the type": "none",
@@ -82,7 +85,7 @@ class ImagesSection(Section):
         self.description.setText("" if current is None else current.source.summary())
         self.contrast.setEnabled(current is not None)
         if current is not None:
-            self.contrast.setCurrentText(_contrast_name(current.source.settings.contrast))
+            self._show_contrast(current.source.settings.contrast)
         self._show_axes(None if current is None else current.source)
 
     def _lay_out(self) -> None:
@@ -96,6 +99,15 @@ class ImagesSection(Section):
         for index in range(len(self.picks)):
             picks.setStretch(index, 1)
         self.rows.addLayout(picks)
+
+    def _show_contrast(self, contrast: Contrast) -> None:
+        """Show the choice; of the displayed limits, which they were when they were taken over."""
+        names = list(CONTRASTS)
+        limits = contrast if isinstance(contrast, tuple) else None
+        displayed = names.index(AS_DISPLAYED)
+        said = "" if limits is None else " ({:.5g} to {:.5g})".format(*limits)
+        self.contrast.setItemText(displayed, f"{AS_DISPLAYED}{said}")
+        self.contrast.setCurrentIndex(list(CONTRASTS.values()).index(contrast) if limits is None else displayed)
 
     def _titled(self) -> list[tuple[str, QComboBox]]:
         return [("Contrast", self.contrast), ("Axes", self.axes), ("Channels", self.channels)]
@@ -139,7 +151,7 @@ class ImagesSection(Section):
 
     def _choose_contrast(self) -> None:
         current = self._workspace.current
-        contrast = CONTRASTS[self.contrast.currentText()]
+        contrast = list(CONTRASTS.values())[self.contrast.currentIndex()]
         if current is not None:
             low, high = current.source.layer.contrast_limits
             chosen = (float(low), float(high)) if contrast is None else contrast
@@ -229,7 +241,3 @@ def _choice(source: LayerStack) -> Channels:
     if source.joined:
         return Channels.LAYERS
     return {0: Channels.ALL, 1: Channels.ONE, 3: Channels.THREE}[len(source.settings.channels or ())]
-
-
-def _contrast_name(contrast: Contrast) -> str:
-    return next((name for name, named in CONTRASTS.items() if named == contrast), "as displayed")
