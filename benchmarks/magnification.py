@@ -4,12 +4,14 @@
 
 FOLDER holds a folder for each set, as for `benchmarks/strokes.py`. A probe is trained on the strokes of an image and
 segments the same image enlarged and reduced (bilinear, smoothed before it is reduced): mean IoU over the classes of the
-mask, which is scaled alike. The table has the mean over sets for each factor, and the difference to factor 1 with a
-95 % bootstrap interval over images, within sets.
+mask, which is scaled alike; and once more with the image resampled back, as `patchfield segment --resample` does it
+from the sizes of the pixels. The table has the means over sets for each factor, and the differences to factor 1 with
+95 % bootstrap intervals over images, within sets.
 """
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2)
     arguments = parser.parse_args()
     extractor = Extractor.load(FeatureRecipe(arguments.backbone, arguments.sampling, image=ImageSettings("none")))
-    rows: list[list[float]] = []
+    rows: list[list[tuple[float, float]]] = []
     groups: list[str] = []
     for labelled in labelled_sets(arguments.folder):
         print(labelled.name, file=sys.stderr)
@@ -48,15 +50,19 @@ def main() -> None:
             groups.append(labelled.name)
     table, names = np.array(rows), np.array(groups)
     print(f"{len(groups)} images of {len(set(groups))} sets, {arguments.backbone}, {arguments.sampling}\n")
-    print("| factor | mean IoU | difference |\n|---|---|---|")
+    print("| factor | mean IoU | difference | resampled back | difference |\n|---|---|---|---|---|")
     for place, factor in sorted(enumerate(FACTORS), key=lambda entry: entry[1]):
-        mean = np.mean([table[names == name, place].mean() for name in np.unique(names)])
-        gap = paired_bootstrap(table[:, 0], table[:, place], names)
-        print(f"| {factor:g} | {mean:.3f} | {gap.mean:+.3f}: {gap.low:+.3f} to {gap.high:+.3f} |")
+        print(f"| {factor:g} | {_cells(table[:, :, 0], place, names)} | {_cells(table[:, :, 1], place, names)} |")
 
 
-def scores(image: LabelledImage, extractor: Extractor) -> list[float]:
-    """Mean IoU at each factor."""
+def _cells(table: NDArray[Any], place: int, names: NDArray[np.str_]) -> str:
+    mean = np.mean([table[names == name, place].mean() for name in np.unique(names)])
+    gap = paired_bootstrap(table[:, 0], table[:, place], names)
+    return f"{mean:.3f} | {gap.mean:+.3f}: {gap.low:+.3f} to {gap.high:+.3f}"
+
+
+def scores(image: LabelledImage, extractor: Extractor) -> list[tuple[float, float]]:
+    """Mean IoU at each factor: of the scaled image, and of the same resampled back."""
     stack = read_image(image.image)
     # One contrast at all sizes: what a probe sees of other objects is not the question.
     pixels = model_image(stack).whole()
@@ -67,7 +73,10 @@ def scores(image: LabelledImage, extractor: Extractor) -> list[float]:
         shape = tuple(max(32, round(length * factor)) for length in stack.shape)
         scaled = resize(pixels, (*shape, 3), order=1, anti_aliasing=factor < 1).astype(np.float32)
         truth: NDArray[Any] = resize(mask, shape, order=0, preserve_range=True, anti_aliasing=False)
-        found.append(float(mean_iou(probe.segment(extractor.field(scaled)), truth.astype(np.int64))))
+        back = extractor.seen_with(replace(extractor.recipes[0].image, zoom=1 / factor))
+        segmented = [probe.segment(each.field(scaled)) for each in (extractor, back)]
+        as_it_is, resampled = (float(mean_iou(each, truth.astype(np.int64))) for each in segmented)
+        found.append((as_it_is, resampled))
     return found
 
 

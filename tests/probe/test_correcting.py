@@ -161,7 +161,7 @@ def test_another_magnification_is_said(load, other, calibration, factor):
     if calibration is not None and calibration.height == 2:
         assert found.factor == pytest.approx(0.2)
         assert found.sentence.startswith(
-            "its pixels are 2 nm wide, and the probe was trained on 10 nm to 40 nm: reduce"
+            "its pixels are 2 nm wide, and the probe was trained on 10 nm to 40 nm: let it be seen reduced"
         )
     else:
         assert (None if found is None else round(found.factor, 6)) == factor

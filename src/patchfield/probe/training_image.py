@@ -125,12 +125,10 @@ class PixelSizeMismatch:
     @property
     def sentence(self) -> str:
         """What to tell the user."""
-        change = (
-            f"enlarge it by {self.factor:.3g}" if self.factor > 1 else f"reduce it to {self.factor:.3g} of its size"
-        )
+        times, how = (self.factor, "enlarged") if self.factor > 1 else (1 / self.factor, "reduced")
         return (
             f"its pixels are {length(self.pixel_size)} wide, and the probe was trained on {length_range(self.known)}: "
-            f"{change} it {max(self.factor, 1 / self.factor):.3g} times, or correct the probe with strokes on it."
+            f"let it be seen {how} {times:.3g} times (--resample), or correct the probe with strokes on it."
         )
 
 

@@ -59,3 +59,23 @@ def test_there_must_be_something_to_apply(controller, painted, viewer):
     painted.current.labels.undo()
     with pytest.raises(ProbeError, match="nothing to segment with"):
         painted.applying.to_all_planes()
+
+
+def test_an_image_that_goes_or_is_seen_otherwise_meanwhile_gets_no_result(viewer, two_phases, paint_both, stepped):
+    controller = Controller(viewer, stepped)
+    gone, kept = (viewer.add_image(two_phases(seed=seed), name=name) for seed, name in enumerate(("gone", "kept")))
+    stepped.run()
+    controller.select(kept)
+    stepped.run()
+    paint_both(controller)
+    controller.applying.to_all_images()
+    viewer.layers.remove(gone)
+    stepped.run()
+    assert not any(layer.name == "gone segmentation" for layer in viewer.layers)
+    source = controller.current.source
+    controller.applying.to_all_images()
+    controller.annotations.set_contrast("minmax")
+    controller.results.draw_plane(source, (), np.full((96, 96), 2, np.uint8), controller.live.probe)
+    stepped.run()
+    assert (controller.current.result(Role.SEGMENTATION).data != 2).any()
+    controller.close()

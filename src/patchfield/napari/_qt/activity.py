@@ -55,10 +55,12 @@ class Activity:
     def __init__(self, controller: Controller) -> None:
         features, applying, adapting = controller.features, controller.applying, controller.adapting
         objects, check, folder = controller.objects, controller.check, controller.folder
+        exporting = controller.files.exporting
         self._works = (
             _Work("Loading weights", lambda: features.loading, features.stop),
             _Work("Computing features", lambda: features.extracting, features.stop),
             _Work("Segmenting", lambda: applying.progress, applying.cancel),
+            _Work("Saving results", lambda: exporting.progress, exporting.cancel),
             _Work("Segmenting a folder", lambda: folder.progress, folder.cancel),
             _Work("Finding objects", lambda: objects.progress, objects.cancel),
             _Work("What the probe goes by", lambda: check.progress, check.cancel),
@@ -66,7 +68,7 @@ class Activity:
         )
         self._bars: dict[str, _Bar] = {}
         self._awaited = self._closed = False
-        parts = (features, applying, folder, objects, check, adapting)
+        parts = (features, applying, exporting, folder, objects, check, adapting)
         self._signals = tuple(part.changed for part in parts)
         for signal in self._signals:
             signal.connect(self._note)

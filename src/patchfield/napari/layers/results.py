@@ -134,7 +134,13 @@ class Results:
         self._counting.close()
 
     def draw_plane(self, source: LayerStack, index: PlaneIndex, values: NDArray[Any], probe: LinearProbe) -> None:
-        """Put the segmentation of a whole plane, (H, W), in its layer, and note the probe that made it."""
+        """Put the segmentation of a whole plane, (H, W), in its layer, and note the probe that made it.
+
+        Nothing happens where the image is gone, or is seen in another way by now.
+        """
+        known = self._annotations[source.id].source if source.id in self._annotations else source
+        if source.layer not in self._viewer.layers or known.settings != source.settings:
+            return
         rows, columns = values.shape
         piece = (slice(0, rows), slice(0, columns))
         self.draw(source, Drawn(Plane(source.id, index), Show.SEGMENTATION, piece, values, Made(probe.identity)))
