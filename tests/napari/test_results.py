@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from patchfield.field import FeatureRecipe
+from patchfield.napari.controller import Controller
+from patchfield.napari.layers import Role
 from patchfield.napari.session.results import Made, ResultState, state_of
 
 
@@ -54,3 +57,21 @@ def test_an_image_that_is_seen_otherwise_distrusts_its_result(painted):
 def test_a_plane_in_pieces_or_of_the_first_view_is_not_whole():
     assert state_of({(): Made("a", whole=False)}, 1, "a") is ResultState.PARTIAL
     assert state_of({(): Made("a")}, 1, None) is ResultState.OUTDATED
+
+
+def test_what_other_features_made_stays_pale_until_the_new_ones_are_there(viewer, two_phases, paint_both, stepped):
+    controller = Controller(viewer, stepped, FeatureRecipe("filters"))
+    viewer.add_image(two_phases(), name="steel")
+    stepped.run()
+    paint_both(controller)
+    stepped.run()
+    controller.make_features(FeatureRecipe("filters", "fast", "nearest"))
+    stepped.step()
+    layer, source = controller.current.result(Role.SEGMENTATION), controller.current.source
+    assert controller.live.probe is None
+    assert layer.data.any()
+    assert controller.results.state(source) is ResultState.OUTDATED
+    stepped.run()
+    assert controller.results.state(source) is ResultState.CURRENT
+    assert layer.colormap.map(np.uint8(1))[3] == 1
+    controller.close()

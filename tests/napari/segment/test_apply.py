@@ -68,6 +68,7 @@ def test_an_image_that_goes_or_is_seen_otherwise_meanwhile_gets_no_result(viewer
     controller.select(kept)
     stepped.run()
     paint_both(controller)
+    stepped.run()
     controller.applying.to_all_images()
     viewer.layers.remove(gone)
     stepped.run()

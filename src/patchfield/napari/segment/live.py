@@ -226,10 +226,10 @@ class Live:
             case Learned(probe):
                 self.probe = self._finished(probe)
                 self.stale = strokes != self._strokes
-            case Unlearned(probe):
+            case Unlearned(probe, waiting):
                 self.probe = probe
                 self.stale = False
-                if self.probe is None:
+                if self.probe is None and not waiting:
                     self.withdrawn.emit()
             case Drawn():
                 self.drawn.emit(step)

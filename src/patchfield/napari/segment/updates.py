@@ -101,9 +101,17 @@ class Updated:
 
 @dataclass(frozen=True)
 class Unlearned:
-    """There is nothing (any more) to learn from: `probe` serves, if there is one."""
+    """There is nothing (any more) to learn from: `probe` serves, if there is one.
+
+    Attributes
+    ----------
+    probe : LinearProbe or None
+    waiting : bool
+        Whether strokes wait for their features: then what an earlier probe made may stay for so long.
+    """
 
     probe: LinearProbe | None
+    waiting: bool
 
 
 Images = Callable[[Sequence[Labelled]], list[TrainingImage]]
@@ -119,7 +127,8 @@ def update(request: UpdateRequest) -> Generator[UpdateStep, None, None]:
     if request.fit:
         learned = _learned(request)
         probe = _without_strokes(request) if learned is None else learned
-        yield Unlearned(probe) if learned is None else Learned(learned)
+        waiting = any(entry.field is None for entry in request.labelled)
+        yield Unlearned(probe, waiting) if learned is None else Learned(learned)
     if probe is None or request.target is None:
         return
     yield from draw_view(probe, request.target, request.show, request.shown_class)
