@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 
+from patchfield.backbones import export_checkpoint, random_vit
 from patchfield.errors import FieldError
+from patchfield.field import FeatureRecipe
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import Role, roles
 from patchfield.napari.layers.roles import RESULT_ROLES, TRANSIENT_ROLES
 from patchfield.napari.layers.shown import ROLE_OF_VIEW
 from patchfield.napari.session.view import EXPLORATIONS, Show
+from tests.napari.conftest import raise_error
 
 
 def explored(viewer):
@@ -138,7 +141,8 @@ def test_a_click_searches_all_open_images_and_a_place_is_gone_to(two_images, vie
     assert places[number][2] < 48, "the dark half of the other image"
     two_images.explorer.visit(number)
     assert two_images.current.source.id == steel
-    assert viewer.scene.camera.center[-2:] == pytest.approx(places[number][1:3])
+    marked = two_images.places.marked
+    assert (marked.row, marked.column) == places[number][1:3]
     assert two_images.current.result(Role.SIMILARITY).data[places[number][1:3]] == pytest.approx(places[number][3])
 
 
@@ -238,3 +242,27 @@ def test_closing_takes_explorations_away(viewer, two_phases):
     controller.show(Show.PCA)
     controller.close()
     assert not explored(viewer)
+
+
+def test_attention_says_what_is_foreground_and_how_clusters_are_merged(viewer, two_phases, tmp_path):
+    vit = random_vit("vit_tiny_patch16_224", depth=1, img_size=64, embed_dim=64, num_heads=2, device="cpu")
+    export_checkpoint(tmp_path / "vit.safetensors", vit.transformer.vit.state_dict(), vit.spec)
+    recipe = FeatureRecipe(str(tmp_path / "vit.safetensors"), "fast")
+    controller = Controller(viewer, InlineRunner(), recipe, on_error=raise_error)
+    viewer.add_image(two_phases())
+    explorer = controller.explorer
+    controller.show(Show.FOREGROUND)
+    alone = controller.shown.layer.data.copy()
+    explorer.set_by_attention(True)
+    attended = controller.shown.layer.data
+    assert 0 < attended.mean() < 1
+    assert (attended != alone).any()
+    controller.show(Show.ATTENTION)
+    maps = controller.shown.layer.data
+    controller.show(Show.FOREGROUND)
+    np.testing.assert_array_equal(controller.shown.layer.data > 0, maps > maps.mean())
+    controller.show(Show.CLUSTERS)
+    published = explorer.model.tree
+    explorer.set_by_attention(False)
+    assert not np.allclose(explorer.model.tree.heights, published.heights)
+    controller.close()

@@ -11,9 +11,10 @@ from psygnal import Signal
 from patchfield.backbones import ViT
 from patchfield.explore import Foreground, PrincipalComponents
 from patchfield.field import FeatureField, FeatureRecipe
-from patchfield.images.colors import default_color
 from patchfield.napari.explore.brush import Brush
+from patchfield.napari.explore.drawing import draw, recolor, remove_all
 from patchfield.napari.explore.pictures import (
+    Attended,
     Grouping,
     Model,
     Picture,
@@ -21,6 +22,7 @@ from patchfield.napari.explore.pictures import (
     Seen,
     Steps,
     Waiting,
+    attended,
     attention,
     clusters,
     foreground,
@@ -28,22 +30,22 @@ from patchfield.napari.explore.pictures import (
     similarity,
 )
 from patchfield.napari.jobs import Job, Slot
-from patchfield.napari.layers import roles
-from patchfield.napari.layers.annotated import AnnotatedImage
-from patchfield.napari.layers.camera import show_place
+from patchfield.napari.layers.places import Places
 from patchfield.napari.layers.shown import ROLE_OF_VIEW
 from patchfield.napari.layers.stack import LayerStack
+from patchfield.napari.session.places import Place
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.view import EXPLORATIONS, Show
 from patchfield.napari.workspace import Workspace
 
-FOREGROUND_COLOR = "#ffd60a"
 MAX_IMAGES = 32
 """So many open images are explored together, the current one among them: their features stay in memory meanwhile."""
 JOINT = (Show.PCA, Show.CLUSTERS, Show.SIMILARITY, Show.FOREGROUND)
 """What is made of all open images together."""
 POOLED = (Show.CLUSTERS, Show.SIMILARITY, Show.FOREGROUND)
 """What is made of features that are pooled over squares."""
+BY_ATTENTION = (Show.CLUSTERS, Show.FOREGROUND)
+"""What a transformer's attention can decide."""
 
 
 class Explorer:
@@ -56,6 +58,8 @@ class Explorer:
     Parameters
     ----------
     workspace : Workspace
+    places : Places
+        Goes to what was found.
 
     Attributes
     ----------
@@ -65,6 +69,8 @@ class Explorer:
         Pixels over which features are pooled for POOLED; 0 for none.
     head : int
         Which attention head, from 1; 0 for the mean of all.
+    by_attention : bool
+        Whether a transformer's attention says what is foreground, and how clusters are merged.
     model : object or None
         What the picture was made with.
     """
@@ -72,14 +78,16 @@ class Explorer:
     changed = Signal()
     """Another exploration, its parameters or result, its computation began or ended, or there is attention now."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, places: Places) -> None:
         self.shown: Show | None = None
         self.side = 16.0
         self.head = 0
+        self.by_attention = False
         self.model: Model | None = None
         self._groups: int | None = None
         self._threshold: float | None = None
         self._workspace = workspace
+        self._places = places
         self._slot = Slot(workspace.runner, self.changed.emit)
         self._brush = Brush(workspace, workspace.view.end_exploration, self._on_click)
         self._plane: Plane | None = None
@@ -126,7 +134,7 @@ class Explorer:
         """Into how many groups clusters are merged: as chosen, or as the tree proposes."""
         if not isinstance(self.model, Grouping):
             return self._groups or 2
-        return min(self._groups or self.model.tree.natural, self.model.tree.count)
+        return min(self._groups or self.model.proposed, self.model.tree.count)
 
     @property
     def automatic(self) -> bool:
@@ -137,7 +145,7 @@ class Explorer:
     def threshold(self) -> float:
         """From which score on a pixel is foreground: as chosen, or that of the mean feature."""
         if self._threshold is None:
-            return self.model.middle if isinstance(self.model, Foreground) else 0.5
+            return self.model.middle if isinstance(self.model, Foreground | Attended) else 0.5
         return self._threshold
 
     @property
@@ -155,7 +163,7 @@ class Explorer:
             return None
         if isinstance(self.model, Grouping):
             return np.append(0, self.model.tree.groups(self.groups))[np.asarray(layer.data)]
-        return np.asarray(layer.data).astype(np.int64) + 1 if isinstance(self.model, Foreground) else None
+        return np.asarray(layer.data).astype(np.int64) + 1 if self.shown is Show.FOREGROUND else None
 
     # -- what the user can do
 
@@ -170,6 +178,14 @@ class Explorer:
         self.side = side
         if self.shown in POOLED:
             self.model = None
+            self._compute()
+
+    def set_by_attention(self, by_attention: bool) -> None:
+        """Let a transformer's attention say what is foreground, and how clusters are merged; or the features alone."""
+        self.by_attention = by_attention
+        if self.shown in BY_ATTENTION:
+            self._forget()
+            self._want()
             self._compute()
 
     def set_head(self, head: int) -> None:
@@ -188,12 +204,7 @@ class Explorer:
     def visit(self, number: int) -> None:
         """Go to one of the places, which may be on another image."""
         plane, row, column, _ = self.places[number]
-        workspace = self._workspace
-        image = next(layer for layer in workspace.annotations.choices if str(layer.unique_id) == plane.image)
-        if workspace.current is None or workspace.current.source.layer is not image:
-            workspace.select(image)
-        if workspace.current is not None:
-            show_place(workspace.viewer, workspace.current.labels, plane.index, row, column)
+        self._places.visit(Place(plane, row, column, extent=max(16.0, self.side)))
 
     def close(self) -> None:
         """Stop, and take our layers away."""
@@ -210,7 +221,7 @@ class Explorer:
         """What was made with other features is worth nothing; the same is shown of the new ones once they are there."""
         self._slot.cancel()
         self._forget()
-        self._remove_layers()
+        remove_all(self._workspace.viewer)
         if self.shown is Show.ATTENTION:
             self._workspace.view.end_exploration()
 
@@ -220,7 +231,7 @@ class Explorer:
             self._leave()
         elif show is not self.shown:
             self._slot.cancel()
-            self._remove_layers()
+            remove_all(self._workspace.viewer)
             self._forget()
             self.shown = show
             self._brush.lay_down()
@@ -231,7 +242,7 @@ class Explorer:
     def _leave(self) -> None:
         self._slot.cancel()
         self._brush.give_back()
-        self._remove_layers()
+        remove_all(self._workspace.viewer)
         if self.shown is not None:
             self.shown = None
             self._forget()
@@ -244,7 +255,7 @@ class Explorer:
     def _on_selected(self) -> None:
         """Another image: what was seen over the one before goes, and its features may be there already."""
         if self.shown is not None:
-            self._remove_layers(but=self._workspace.current)
+            remove_all(self._workspace.viewer, but=self._workspace.current)
             self._brush.lay_down()
             self._want()
 
@@ -256,13 +267,13 @@ class Explorer:
         """Show the same of another plane; attention is each plane's own."""
         if self.shown is None:
             return
-        if plane != self._plane and self.shown is Show.ATTENTION:
+        if plane != self._plane and isinstance(self.model, FeatureField | Attended):
             self.model = None
         self._compute()
 
     def _on_field(self, plane: Plane) -> None:
         """The features of another image that belongs to what is seen; it is made anew when the last one is there."""
-        if self.shown in JOINT and plane != self._plane and self._is_behind():
+        if self._is_joint and plane != self._plane and self._is_behind():
             self._compute()
 
     def _on_error(self, error: Exception) -> None:
@@ -277,6 +288,14 @@ class Explorer:
 
     # -- what is computed of what
 
+    @property
+    def _is_joint(self) -> bool:
+        return self.shown in JOINT and not (self.shown is Show.FOREGROUND and self._attends)
+
+    @property
+    def _attends(self) -> bool:
+        return self.by_attention and self.has_attention
+
     def _together(self) -> list[tuple[Plane, LayerStack]]:
         """The planes of all open images that are explored together, the one on view first."""
         workspace = self._workspace
@@ -284,7 +303,7 @@ class Explorer:
         if current is None:
             return []
         sources = [current.source]
-        if self.shown in JOINT:
+        if self._is_joint:
             others = [layer for layer in annotations.choices if layer is not current.source.layer]
             sources += [annotations.source_of(layer) for layer in others[: MAX_IMAGES - 1]]
         point = workspace.viewer.dims.point
@@ -313,7 +332,7 @@ class Explorer:
         if target is None or current is None or self.shown is None or not seen:
             return
         self._plane = target.plane
-        if self._is_behind() and not isinstance(self.model, FeatureField):
+        if self._is_joint and self._is_behind():
             self.model = None
         work = self._work(seen[0], seen)
         if work is not None:
@@ -328,12 +347,18 @@ class Explorer:
             case Show.PCA:
                 return partial(pca, current, seen, model if isinstance(model, PrincipalComponents) else None)
             case Show.CLUSTERS:
-                return partial(clusters, current, seen, self.side, model if isinstance(model, Grouping) else None)
+                known = model if isinstance(model, Grouping) else None
+                transformer = self._transformer() if self._attends else None
+                return partial(clusters, current, seen, self.side, transformer, known)
             case Show.SIMILARITY if self._asked is not None:
-                known = model if isinstance(model, Search) else None
-                return partial(similarity, current, seen, self.side, self._asked, known)
+                search = model if isinstance(model, Search) else None
+                return partial(similarity, current, seen, self.side, self._asked, search)
+            case Show.FOREGROUND if self._attends:
+                transformer, score = self._transformer(), model if isinstance(model, Attended) else None
+                return None if transformer is None else partial(attended, current, *transformer, score)
             case Show.FOREGROUND:
-                return partial(foreground, current, seen, self.side, model if isinstance(model, Foreground) else None)
+                first = model if isinstance(model, Foreground) else None
+                return partial(foreground, current, seen, self.side, first)
             case Show.ATTENTION:
                 transformer, maps = self._transformer(), model if isinstance(model, FeatureField) else None
                 return None if transformer is None else partial(attention, current, *transformer, self.head, maps)
@@ -359,7 +384,7 @@ class Explorer:
             return
         self.model, self._made_of = step.model, made_of
         values = step.values
-        if isinstance(step.model, Foreground):
+        if isinstance(step.model, Foreground | Attended):
             self._score = values
             values = (self._score > self.threshold).astype(np.uint8)
         self._draw(values)
@@ -368,36 +393,10 @@ class Explorer:
 
     def _draw(self, values: NDArray[Any]) -> None:
         current = self._workspace.current
-        assert current is not None
-        assert self.shown is not None
-        role = ROLE_OF_VIEW[self.shown]
-        layer = current.result(role)
-        if layer is None:
-            roles.create(self._workspace.viewer, current.source, role, values, **self._style(values))
-        else:
-            layer.data = values
-
-    def _style(self, values: NDArray[Any]) -> dict[str, Any]:
-        if self.shown in (Show.SIMILARITY, Show.ATTENTION):
-            return {"contrast_limits": _limits(values)}
-        return {"colormap": roles.colormap({1: FOREGROUND_COLOR})} if self.shown is Show.FOREGROUND else {}
+        if current is not None and self.shown is not None:
+            draw(current, self.shown, values)
 
     def _recolor(self) -> None:
-        """Give all clusters of one group one colour: merging needs no other pixels."""
         current = self._workspace.current
-        layer = None if current is None else current.result(roles.Role.CLUSTERS)
-        if layer is not None and isinstance(self.model, Grouping):
-            groups = self.model.tree.groups(self.groups)
-            layer.colormap = roles.colormap({i + 1: default_color(int(group)) for i, group in enumerate(groups)})
-
-    def _remove_layers(self, but: AnnotatedImage | None = None) -> None:
-        layers = self._workspace.viewer.layers
-        ours = [layer for layer in layers if roles.role(layer) in roles.TRANSIENT_ROLES]
-        for layer in ours:
-            if but is None or layer.metadata[roles.METADATA_KEY]["image"] != but.source.id:
-                layers.remove(layer)
-
-
-def _limits(values: NDArray[Any]) -> tuple[float, float]:
-    low, high = np.percentile(values[::4, ::4], (1, 99.5))
-    return (float(low), float(high)) if low < high else (0.0, 1.0)
+        if current is not None and isinstance(self.model, Grouping):
+            recolor(current, self.model.tree.groups(self.groups))

@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patchfield.backbones import AttentionMaps, ViT
-from patchfield.explore import Clusters, Foreground, MergeTree, Place, PrincipalComponents, Similarity, pooled
+from patchfield.explore import (
+    Clusters,
+    Foreground,
+    MergeTree,
+    Place,
+    PrincipalComponents,
+    Similarity,
+    attention_cutoff,
+    cluster_densities,
+    pooled,
+)
 from patchfield.explore.similarity import similar_places
 from patchfield.explore.standard import SAMPLES, Standard, sample_pixels
 from patchfield.field import FeatureField, FeatureRecipe
@@ -37,10 +47,19 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Grouping:
-    """Small clusters and the tree that merges them."""
+    """Small clusters, the tree that merges them, and the number of groups that a rule proposes."""
 
     clusters: Clusters
     tree: MergeTree
+    proposed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Attended:
+    """The attention of a plane as a score from 0 to 1; `middle` is that of the mean attention."""
+
+    maps: FeatureField
+    middle: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +71,9 @@ class Search:
     places: tuple[tuple[Plane, Place], ...]
 
 
-Model = PrincipalComponents | Grouping | Search | Foreground | FeatureField
+Model = PrincipalComponents | Grouping | Search | Foreground | Attended | FeatureField
+Transformer = tuple[FeatureRecipe, ViT]
+"""A vision transformer with a class token, and how it is used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +93,13 @@ def pca(current: Seen, seen: tuple[Seen, ...], model: PrincipalComponents | None
     yield Picture(components.rgb(current.field), components)
 
 
-def clusters(current: Seen, seen: tuple[Seen, ...], side: float, model: Grouping | None) -> Steps:
-    """The number of each pixel's small cluster, of clusters that all planes share."""
+def clusters(
+    current: Seen, seen: tuple[Seen, ...], side: float, transformer: Transformer | None, model: Grouping | None
+) -> Steps:
+    """The number of each pixel's small cluster, of clusters that all planes share.
+
+    How they are merged is proposed by their merge tree, or by a transformer's attention to the plane on view.
+    """
     if model is None:
         share = max(1, SAMPLES // len(seen))
         parts = []
@@ -82,8 +108,12 @@ def clusters(current: Seen, seen: tuple[Seen, ...], side: float, model: Grouping
             yield Waiting()
         features = np.concatenate(parts)
         found = Clusters.from_features(features, min(CLUSTERS, len(features)))
-        model = Grouping(found, MergeTree.from_clusters(found))
+        tree = MergeTree.from_clusters(found)
+        model = Grouping(found, tree, tree.natural)
         yield Waiting()
+        if transformer is not None:
+            maps = yield from _maps(current, *transformer)
+            model = _by_attention(found, found.assign(pooled(current.field, side)), maps)
     yield Picture(model.clusters.assign(pooled(current.field, side)), model)
 
 
@@ -123,15 +153,46 @@ def foreground(current: Seen, seen: tuple[Seen, ...], side: float, model: Foregr
 def attention(current: Seen, recipe: FeatureRecipe, backbone: ViT, head: int, maps: FeatureField | None) -> Steps:
     """Attention of one head, counted from 1, or the mean over the heads when `head` is 0."""
     if maps is None:
-        settings = current.source.settings
-        extractor = Extractor.from_backbone(AttentionMaps(backbone), recipe.sampling, "bilinear", settings)
-        for step in extractor.steps(current.source, current.plane.index):
-            maps = step.field or maps
-            yield Waiting()
+        maps = yield from _maps(current, recipe, backbone)
+    yield Picture(_of_head(maps, head), maps)
+
+
+def attended(current: Seen, recipe: FeatureRecipe, backbone: ViT, model: Attended | None) -> Steps:
+    """The attention to every pixel as its score for being foreground."""
+    if model is None:
+        maps = yield from _maps(current, recipe, backbone)
+    else:
+        maps = model.maps
+    values = _of_head(maps, 0)
+    low, high = np.percentile(values, (1, 99))
+    span = float(high - low) or 1.0
+    score = np.clip((values - low) / span, 0, 1).astype(np.float32)
+    yield Picture(score, Attended(maps, float((values.mean() - low) / span)))
+
+
+def _maps(current: Seen, recipe: FeatureRecipe, backbone: ViT) -> Generator[Waiting | Picture, None, FeatureField]:
+    """The attention maps of a plane, one channel per head."""
+    maps = None
+    settings = current.source.settings
+    extractor = Extractor.from_backbone(AttentionMaps(backbone), recipe.sampling, "bilinear", settings)
+    for step in extractor.steps(current.source, current.plane.index):
+        maps = step.field or maps
+        yield Waiting()
     assert maps is not None
+    return maps
+
+
+def _of_head(maps: FeatureField, head: int) -> NDArray[np.float32]:
     heads = maps.channels
     weights = np.full((heads, 1), 1 / heads) if head == 0 else np.eye(heads)[:, [min(head, heads) - 1]]
-    yield Picture(maps.project(weights.astype(np.float32))[0], maps)
+    return maps.project(weights.astype(np.float32))[0]
+
+
+def _by_attention(found: Clusters, numbers: NDArray[np.integer], maps: FeatureField) -> Grouping:
+    """HR-Dv2's rule: complete linkage, up to the distances of what is attended to from what is not."""
+    densities = cluster_densities(numbers, _of_head(maps, 0), len(found.bias))
+    tree = MergeTree.from_clusters(found, "complete")
+    return Grouping(found, tree, max(2, tree.count_at(attention_cutoff(found.centres, densities))))
 
 
 def _standard(fields: list[FeatureField]) -> Standard:

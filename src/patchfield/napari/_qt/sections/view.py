@@ -19,7 +19,7 @@ from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, row
 from patchfield.napari._qt.notices import notify_refusals
 from patchfield.napari.controller import Controller
 from patchfield.napari.explore.adopting import ADOPTED
-from patchfield.napari.explore.explorer import POOLED
+from patchfield.napari.explore.explorer import BY_ATTENTION, POOLED
 from patchfield.napari.session.view import EXPLORATIONS, RESULTS, Show
 
 TITLES = {
@@ -42,6 +42,9 @@ TIPS = {
     Show.ATTENTION: "Where the transformer looks: all heads (0), or one of them",
     Show.FOREGROUND: "Objects against the background, found without strokes",
 }
+BY_ATTENTION_TIP = (
+    "What the transformer attends to is foreground, and how far it is from the rest says how many groups there are"
+)
 NO_ATTENTION = "Only vision transformers have attention maps: choose one under Features"
 _SEGMENTED = "QPushButton { padding: 4px 6px; }"
 _LISTED = 6
@@ -63,13 +66,16 @@ class ViewSection(Section):
         self.number = _number(2, 80, "Number of groups")
         # The slider beside it steps; it needs the room.
         self.number.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-        self.number.setFixedWidth(40)
+        # napari's style sheet makes spin boxes wide.
+        self.number.setStyleSheet("QSpinBox { min-width: 30px; max-width: 30px; }")
         self.automatic = QPushButton("Auto")
         self.automatic.setCheckable(True)
         self.automatic.setToolTip("As many groups as are far apart from one another: a rule that needs no strokes")
         self.side = _slider("Right: whole textures look alike; left: single pixels do", 0, 64)
         self.head = _number(0, 24, "Attention head; 0 is the mean of all")
         self.threshold = _slider("Right: less is foreground; left: more", 0, 100)
+        self.by_attention = QPushButton("By attention")
+        self.by_attention.setCheckable(True)
         self.places = QListWidget()
         self.places.setToolTip("The places of all open images that look most like that one: click to go there")
         self.places.setAccessibleName("Similar places")
@@ -97,6 +103,9 @@ class ViewSection(Section):
         attention = self.buttons[Show.ATTENTION]
         attention.setEnabled(explorer.has_attention)
         attention.setToolTip(TIPS[Show.ATTENTION] if explorer.has_attention else NO_ATTENTION)
+        self.by_attention.setEnabled(explorer.has_attention)
+        self.by_attention.setChecked(explorer.by_attention)
+        self.by_attention.setToolTip(BY_ATTENTION_TIP if explorer.has_attention else NO_ATTENTION)
         for shows, widget in self._parameters:
             widget.setVisible(show in shows)
         opacity = self._controller.shown.opacity
@@ -150,6 +159,7 @@ class ViewSection(Section):
         self._add(POOLED, _label("Scale"), self.side)
         self._add((Show.ATTENTION,), _label("Head"), self.head)
         self._add((Show.FOREGROUND,), _label("Threshold"), self.threshold)
+        self._add(BY_ATTENTION, self.by_attention, stretch=0)
         self.rows.addWidget(self.hint)
         self._add((Show.SIMILARITY,), self.places, stretch=0)
         self._add(ADOPTED, self.adopt, stretch=0)
@@ -173,6 +183,7 @@ class ViewSection(Section):
         self.automatic.clicked.connect(self._press_automatic)
         self.side.sliderReleased.connect(lambda: explorer.set_side(self.side.value()))
         self.side.valueChanged.connect(self._turn_side)
+        self.by_attention.clicked.connect(explorer.set_by_attention)
         self.head.valueChanged.connect(explorer.set_head)
         self.threshold.valueChanged.connect(lambda percent: explorer.set_threshold(percent / 100))
         self.places.itemClicked.connect(lambda item: explorer.visit(self.places.row(item)))
