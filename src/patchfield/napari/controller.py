@@ -18,6 +18,7 @@ from patchfield.napari.layers.places import Places
 from patchfield.napari.objects.objects import Objects
 from patchfield.napari.preferences import Acting, first_backbone
 from patchfield.napari.project.images import Images
+from patchfield.napari.project.rereading import Rereading
 from patchfield.napari.segment.apply import Applying
 from patchfield.napari.segment.arriving import Magnification
 from patchfield.napari.segment.catalogue import Catalogue
@@ -52,6 +53,8 @@ class Controller(Workspace):
     images : Images
         All images that can be worked on, open or not.
     settings : Settings
+    rereading : Rereading
+        Mends what napari's own reader made of a file.
     files : Files
         Probes, labels and results in and out.
     applying : Applying
@@ -112,6 +115,7 @@ class Controller(Workspace):
         recipes = (recipes,) if isinstance(recipes, FeatureRecipe) else tuple(recipes)
         super().__init__(viewer, runner, recipes, on_error)
         self.images = Images(self)
+        self.rereading = Rereading(self)
         self.preferences = Acting(self, self.settings)
         self.files = Files(self)
         self.applying = Applying(self)
@@ -139,7 +143,8 @@ class Controller(Workspace):
         self._closed = True
         disconnect_all(self.images, self.files, self.files.exporting, self.applying, self.folder, self.notices)
         disconnect_all(self.explorer, self.adapting, self.places, self.check, self.objects, self.catalogue)
-        parts = (self.preferences, self.images, self.keys, self.tour, self.adopting, self.explorer)
+        disconnect_all(self.rereading)
+        parts = (self.preferences, self.rereading, self.images, self.keys, self.tour, self.adopting, self.explorer)
         for part in (*parts, self.cuts, self.adapting, self.check, self.objects, self.places, self.catalogue):
             part.close()
         for work in (self.notices, self.applying, self.files, self.folder):

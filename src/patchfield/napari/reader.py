@@ -60,7 +60,7 @@ def _labels(path: Path) -> LabelStack | None:
 
 
 def _image_layer(read: ReadFile) -> tuple[Any, dict[str, Any], str]:
-    return read.pixels, {"name": read.name, "rgb": read.rgb, "axis_labels": read.axis_labels, **read.placement}, "image"
+    return read.pixels, read.arguments, "image"
 
 
 def _labels_layer(path: Path, labels: LabelStack) -> tuple[Any, dict[str, Any], str]:

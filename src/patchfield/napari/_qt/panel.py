@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
@@ -90,6 +91,7 @@ class PatchfieldPanel(QWidget):
         self.adapt = AdaptSection(controller, controller.adapting)
         self.keys = _keys_section()
         self.files = FilesBar(controller)
+        controller.rereading.said.connect(show_info)
         controller.adapting.finished.connect(self.features.show_backbones)
         sections = QVBoxLayout()
         sections.setContentsMargins(0, 0, 4, 0)

@@ -9,6 +9,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 from napari.layers._source import layer_source
+from napari.layers.utils.layer_utils import calc_data_range
 from numpy.typing import NDArray
 
 from patchfield.images import Calibration, LazyArray, Stack, read_image
@@ -36,6 +37,8 @@ class ReadFile:
         Where the file says what its axes mean.
     placement : dict
         Scale and units, as arguments of a layer, where the file says them.
+    contrast_limits : (float, float) or None
+        Of grey values; napari would look for them while the window waits.
     """
 
     path: Path
@@ -44,6 +47,13 @@ class ReadFile:
     rgb: bool
     axis_labels: tuple[str, ...] | None
     placement: dict[str, Any]
+    contrast_limits: tuple[float, float] | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Of the layer that shows it."""
+        limits = {} if self.contrast_limits is None else {"contrast_limits": self.contrast_limits}
+        return {"name": self.name, "rgb": self.rgb, "axis_labels": self.axis_labels, **self.placement, **limits}
 
 
 def read_file(path: Path, name: str = "", axes: str | None = None) -> ReadFile:
@@ -71,7 +81,8 @@ def read_file(path: Path, name: str = "", axes: str | None = None) -> ReadFile:
         pixels, letters = np.moveaxis(pixels, -1, -3) if known else da.moveaxis(pixels, -1, -3), f"{file.axes}CYX"
     says = len(letters) > 2 and not any(letter in UNKNOWN_AXES for letter in letters)
     labels = tuple(_NAMES.get(letter, letter.lower()) for letter in letters) if says else None
-    return ReadFile(path, name or path.stem, pixels, rgb, labels, placement(letters, file.calibration))
+    limits = None if rgb else calc_data_range(pixels)
+    return ReadFile(path, name or path.stem, pixels, rgb, labels, placement(letters, file.calibration), limits)
 
 
 def placement(letters: str, calibration: Calibration | None) -> dict[str, Any]:
@@ -98,7 +109,7 @@ def placement(letters: str, calibration: Calibration | None) -> dict[str, Any]:
 def add_layer(viewer: ViewerModel, read: ReadFile) -> Image:
     """Add a file that was read to a viewer; the layer knows where it is from, as if napari had opened it."""
     with layer_source(path=str(read.path), reader_plugin="napari-patchfield"):
-        layer = Image(read.pixels, name=read.name, rgb=read.rgb, axis_labels=read.axis_labels, **read.placement)
+        layer = Image(read.pixels, **read.arguments)
     viewer.add_layer(layer)
     return layer
 

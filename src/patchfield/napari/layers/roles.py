@@ -59,6 +59,11 @@ def is_ours(layer: Layer) -> bool:
     return METADATA_KEY in layer.metadata
 
 
+def is_over(layer: Layer, image: Layer) -> bool:
+    """Whether a layer is one of ours that was made of an image."""
+    return is_ours(layer) and bool(layer.metadata[METADATA_KEY]["image"] == str(image.unique_id))
+
+
 def role(layer: Layer) -> Role | None:
     """What a layer of ours is for; None for all others."""
     return Role(layer.metadata[METADATA_KEY]["role"]) if is_ours(layer) else None
