@@ -13,10 +13,11 @@ import tifffile
 
 from patchfield.batch.areas import AreaTable
 from patchfield.cli import main
-from patchfield.errors import LabelError, OutputError
+from patchfield.errors import LabelError, OutputError, error_sentence
 from patchfield.images import read_image, read_label_stack, write_labels
 from patchfield.napari.controller import Controller
 from patchfield.napari.layers import Role
+from patchfield.napari.segment.folder import FolderOrder
 from patchfield.napari.session.results import ResultState
 from patchfield.probe import LinearProbe
 
@@ -161,8 +162,25 @@ def test_a_full_disk_is_said_in_a_sentence_and_leaves_what_was_there(painted, tm
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert len(reported) == 3
+    assert all(error_sentence(error) for error in reported), "sentences, no tracebacks"
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
     assert (tmp_path / "a.tif").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_in_a_sentence(painted, tmp_path):
+    reported = []
+    painted.on_error = reported.append
+    (tmp_path / "file").touch()
+    for save in (painted.files.save_segmentation, painted.files.save_probabilities, painted.files.save_labels):
+        save(tmp_path / "file" / "a.tif")
+    assert len(reported) == 3
+    assert all(error_sentence(error) for error in reported)
+    with pytest.raises(OutputError, match="is a file: give another folder"):
+        painted.files.save_all(tmp_path / "file")
+    painted.folder.start(FolderOrder(tmp_path, tmp_path / "out"), painted.files.named_probe())
+    assert error_sentence(reported[-1])
+    assert painted.folder.progress is painted.files.exporting.progress is None
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_killed_while_it_writes_a_file_is_the_old_or_the_new_one(tmp_path):
