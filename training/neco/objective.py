@@ -12,11 +12,7 @@ from rich.console import Console
 from torch import Tensor
 from torch.profiler import record_function
 
-from patchfield.backbones import Backbone
 from patchfield.backbones.attention import use_xformers
-from patchfield.evaluate.micrographs import labelled_sets
-from patchfield.runs.folder import IMAGES, METRICS
-from training.data.collection import Collection, open_images
 from training.data.windows import Batch, CropDataset
 from training.engine.launch import RunContext
 from training.engine.objective import ExportedNetwork, Monitor, Objective, Optimisation, Stateful, StepResult
@@ -29,6 +25,7 @@ from training.neco.settings import PRESETS, NeCoSettings
 from training.neco.sorting.networks import sorting_network
 from training.neco.steepness import SteepnessSchedule, spreads
 from training.networks.export import teacher_and_student
+from training.networks.post_training import compare_with_start, open_collection
 from training.networks.start import load_start
 from training.networks.student_teacher import follow, student_and_teacher
 
@@ -86,7 +83,7 @@ class NeCo(Objective[NeCoSettings, Batch]):
         start = load_start(settings.init, settings.init_network, settings.drop_registers, settings.positions)
         settings = settings.for_patch(start.spec.patch)
         with context.fabric.rank_zero_first():
-            self.collection = _open_images(settings, context)
+            self.collection = open_collection(settings, context)
         self.settings = settings
         self.init = settings.init
         self.inputs = {"init": start.fingerprint, "images": self.collection.fingerprint()}
@@ -167,7 +164,7 @@ class NeCo(Objective[NeCoSettings, Batch]):
     @classmethod
     def evaluation(cls, settings: NeCoSettings) -> Callable[[Path, Console], None] | None:
         """Compare the trained teacher with the backbone that it started from, on labelled images."""
-        return None if settings.labels is None else partial(_compare, settings)
+        return None if settings.labels is None else partial(compare_with_start, settings)
 
     def rank(self, batch: Batch, generator: torch.Generator) -> Rows:
         """Similarities of the cells of student and teacher to the same references."""
@@ -229,25 +226,3 @@ class NeCo(Objective[NeCoSettings, Batch]):
             filled = self.references.queue.filled.float().mean().item()
             measured["queue_filled"] = filled / self.references.queue.capacity
         return measured
-
-
-def _open_images(settings: NeCoSettings, context: RunContext) -> Collection:
-    held_out = []
-    if settings.labels is not None:
-        held_out = [image.image for labelled in labelled_sets(settings.labels) for image in labelled.test]
-    console = context.console if context.is_first else None
-    return open_images(
-        settings.sources, held_out, settings.tiles.image_settings, settings.least_side, context.folder / IMAGES, console
-    )
-
-
-def _compare(settings: NeCoSettings, teacher: Path, console: Console) -> None:
-    """Write the report before and after."""
-    from patchfield.evaluate.report import compare
-
-    assert settings.labels is not None
-    output = Path(settings.output)
-    backbones: dict[str, str | Path | Backbone] = {"before": settings.init, "after": teacher}
-    report = compare(backbones, settings.labels, output=output / "evaluation", log=output / METRICS)
-    console.print(report.table(), highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Written: {output / 'evaluation'}", highlight=False, soft_wrap=True)

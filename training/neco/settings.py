@@ -1,20 +1,15 @@
 """All choices of a run of NeCo, as data: typed, with defaults, read from a YAML file and flags."""
 
 import math
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from patchfield.backbones.positions import PositionRule
-from training.data.augment import AugmentSettings
-from training.data.crops import CropSettings
-from training.data.windows import SampleSettings, TileSettings
-from training.engine.settings import RunSettings, from_flat
-from training.errors import TrainingError, require
+from training.engine.settings import from_flat
+from training.errors import require
 from training.neco.loss import Similarity
 from training.neco.sorting.networks import Topology
 from training.networks.heads import HeadSettings
-from training.networks.student_teacher import OptimiserSettings, TeacherSettings
+from training.networks.post_training import PostTrainingSettings
 
 Preset = Literal["micrographs", "paper"]
 Steepness = Literal["adaptive"] | float
@@ -78,95 +73,18 @@ class LossSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeCoSettings(RunSettings):
+class NeCoSettings(PostTrainingSettings):
     """A post-training run on unlabelled images.
 
     Attributes
     ----------
-    images : Path or list of Path
-        Folders of images (searched with all folders in them), or image files. Images of any size and bit depth;
-        masks and strokes beside them are left aside.
-    init : str
-        Backbone to start from: a name that `patchfield models` lists, or a checkpoint file.
-    labels : Path, optional
-        Folder of labelled images: the backbone is evaluated before and after; its test images are never trained on.
-    init_network : {"teacher", "student"}
-        Which network to start from where a checkpoint holds both.
-    drop_registers : bool
-        Leave the register tokens of the initial backbone out, as the published "XR" models do.
-    positions : {"scaled", "exact"}, optional
-        How positional encodings are resampled; by default as the initial backbone does. Published: scaled, with
-        registers too.
-    device : {"auto", "cpu", "cuda"}
-        Where to compute; auto takes the GPUs when there are any. Several: start with torchrun.
-    precision : {"auto", "fp32", "bf16"}
-        Of the backbone; auto is bf16 on GPUs that have it, fp32 elsewhere. Sorting is always fp32.
-    recompute : bool
-        Recompute the backbone's activations in the backward pass: less memory, a third slower.
-    monitor_every : int
-        Steps between two measurements of the features (effective rank, drift, consistency).
-    crops, augmentation, tiles, loss, head, teacher, optimiser : settings
+    loss, head : settings
         See below.
     """
 
-    INCIDENTAL: ClassVar[frozenset[str]] = RunSettings.INCIDENTAL | {"labels", "monitor_every"}
-    RENAMED: ClassVar[dict[str, str]] = {
-        "crops.globals": "crops.global_crops",
-        "crops.locals": "crops.local_crops",
-    }
-
-    images: Path | list[Path]
-    init: str
-    labels: Path | None = None
     seed: int = 400
-    init_network: Literal["teacher", "student"] = "teacher"
-    drop_registers: bool = False
-    positions: PositionRule | None = None
-    recompute: bool = False
-    monitor_every: int = 100
-    crops: CropSettings = field(default_factory=CropSettings)
-    augmentation: AugmentSettings = field(default_factory=AugmentSettings)
-    tiles: TileSettings = field(default_factory=TileSettings)
     loss: LossSettings = field(default_factory=LossSettings)
     head: HeadSettings = field(default_factory=HeadSettings)
-    teacher: TeacherSettings = field(default_factory=TeacherSettings)
-    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.monitor_every >= 1, "monitor_every must be at least 1")
-
-    @property
-    def sources(self) -> list[Path]:
-        """Folders and files of images."""
-        return self.images if isinstance(self.images, list) else [self.images]
-
-    @property
-    def samples(self) -> SampleSettings:
-        """What decides the samples."""
-        return SampleSettings(self.seed, self.crops, self.augmentation, self.tiles, self.teacher.clean)
-
-    @property
-    def least_side(self) -> int:
-        """Sides of images in pixels, at least."""
-        return self.tiles.least_side or self.crops.global_size
-
-    def for_patch(self, patch: int) -> "NeCoSettings":
-        """The same settings with both crop sizes cut down to whole patches (98 px are 6.1 patches of 16).
-
-        Raises
-        ------
-        TrainingError
-            When crops are smaller than two patches.
-        """
-        sizes = {name: getattr(self.crops, name) // patch * patch for name in ("global_size", "local_size")}
-        needed = [sizes["global_size"], *([sizes["local_size"]] if self.crops.local_crops else [])]
-        if min(needed) < 2 * patch:
-            raise TrainingError(
-                f"crops of {self.crops.global_size} and {self.crops.local_size} pixels are too small for patches of "
-                f"{patch}: both sides must hold at least two patches."
-            )
-        return replace(self, crops=replace(self.crops, **{name: max(size, patch) for name, size in sizes.items()}))
 
 
 PRESETS: dict[str, dict[str, Any]] = {

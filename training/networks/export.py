@@ -31,9 +31,11 @@ class ExportedTransformer:
         export_checkpoint(path, self.tensors(), self.backbone.spec, details)
 
 
-def teacher_and_student(teacher: Transformer, student: Transformer, init: str) -> list[ExportedTransformer]:
-    """Both networks of a run that post-trained `init`; the teacher is the one to use as a rule."""
-    summary = f"Post-trained on your images from {init}"
+def teacher_and_student(teacher: Transformer, student: Transformer, init: str | None) -> list[ExportedTransformer]:
+    """Both networks of a run that began with `init`, or random weights; the teacher is the one to use as a rule."""
+    summary = (
+        "Trained on your images from random weights" if init is None else f"Post-trained on your images from {init}"
+    )
     return [
         ExportedTransformer(teacher, summary),
         ExportedTransformer(student, f"{summary}, student", STUDENT, STUDENT_SUFFIX),

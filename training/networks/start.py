@@ -3,10 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from patchfield.backbones import ViT, ViTSpec, load_backbone
+from patchfield.backbones import ViT, ViTSpec, load_backbone, random_vit
 from patchfield.backbones.positions import PositionRule
 from patchfield.backbones.spec import State
 from training.errors import TrainingError
+
+_RANDOM = "random:"
+_SIZES, _PATCHES = ("tiny", "small", "base"), ("8", "14", "16")
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,41 @@ def load_start(
     if positions is not None:
         spec = replace(spec, positions=positions)
     return Start(spec, state, backbone.fingerprint)
+
+
+def is_random(init: str) -> bool:
+    """Whether training is to start from random weights."""
+    return init.startswith(_RANDOM)
+
+
+def random_start(init: str, seed: int) -> Start:
+    """A transformer of random weights, without a class token.
+
+    Parameters
+    ----------
+    init : str
+        random:tiny-16, random:small-16, random:base-16, or with patches of 8 or 14 pixels.
+    seed : int
+
+    Raises
+    ------
+    TrainingError
+        When there is no such size.
+
+    Examples
+    --------
+    >>> random_start("random:tiny-16", seed=0).spec.summary()
+    '12 blocks of 192 channels, patch 16, 14 x 14 patches, no registers'
+    """
+    size, _, patch = init.removeprefix(_RANDOM).partition("-")
+    if size not in _SIZES or patch not in _PATCHES:
+        known = ", ".join(f"{_RANDOM}{name}-16" for name in _SIZES)
+        raise TrainingError(f"there is no random transformer '{init}': give {known}, or patches of 8 or 14 pixels.")
+    architecture = f"vit_{size}_patch16_224"
+    classless = {"class_token": False, "global_pool": "avg", "fc_norm": False}
+    vit = random_vit(architecture, seed, patch_size=int(patch), device="cpu", **classless)
+    state: State = {key: value.detach() for key, value in vit.transformer.vit.state_dict().items()}
+    return Start(vit.spec, state, vit.fingerprint)
 
 
 def without_registers(spec: ViTSpec, state: State) -> tuple[ViTSpec, State]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import nn
@@ -94,7 +94,7 @@ class OptimiserSettings:
         )
         require(0 <= self.drop_path < 1, "optimiser.drop_path must be at least 0 and less than 1")
 
-    def optimisation_of(self, network: "Network") -> Optimisation:
+    def optimisation_of(self, network: "Trainable") -> Optimisation:
         """Groups of backbone and head, each with and without weight decay (vectors, such as biases, have none)."""
         rates = {"backbone": self.learning_rate, "head": self.head_learning_rate}
         groups = []
@@ -104,6 +104,16 @@ class OptimiserSettings:
                 chosen = [parameter for parameter in parameters if (parameter.ndim > 1) == decayed]
                 groups.append(ParameterGroup(part, chosen, rate, self.weight_decay if decayed else (0.0, 0.0)))
         return Optimisation([group for group in groups if group.parameters], self.warmup, self.clip)
+
+
+class Trainable(Protocol):
+    """A backbone and what sits on it."""
+
+    @property
+    def backbone(self) -> nn.Module: ...
+
+    @property
+    def head(self) -> nn.Module: ...
 
 
 class Network(nn.Module):
@@ -203,11 +213,11 @@ def freeze_all_but(backbone: Transformer, blocks: int | Sequence[int] | None) ->
 
 
 @torch.no_grad()
-def follow(teacher: Network, student: Network, momentum: float) -> None:
+def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     """Move the teacher towards the student: ``teacher = m teacher + (1 - m) student``, all weights."""
     average = torch.optim.swa_utils.get_ema_multi_avg_fn(momentum)
     average(_weights(teacher), _weights(student), None)
 
 
-def _weights(network: Network) -> list[torch.Tensor]:
+def _weights(network: nn.Module) -> list[torch.Tensor]:
     return [weight.detach() for weight in network.parameters()]

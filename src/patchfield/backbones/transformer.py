@@ -98,6 +98,13 @@ class Transformer(nn.Module):
                 found.append(self._split(self.vit.norm(sequence), grid))
         return found
 
+    def unnormalised(self, images: torch.Tensor) -> Tokens:
+        """Tokens of the last block before the final LayerNorm, for training objectives that go on from there."""
+        sequence, grid = self._embed(images)
+        for block in self.vit.blocks:
+            sequence = block(sequence)
+        return self._split(sequence, grid)
+
     def attention(self, images: torch.Tensor, block: int = -1, facet: Facet = "attention") -> torch.Tensor:
         """Attention of the class token to the patches in one block, or a patch's own query, key or value.
 
