@@ -152,9 +152,9 @@ def test_results_are_chosen_and_faded_in_the_panel(open_panel, settle, two_phase
     _, panel = open_panel(two_phases())
     paint_both(panel.controller)
     settle(panel)
-    panel.segment.opacity.setValue(80)
+    panel.view.opacity.setValue(80)
     assert panel.controller.current.result(Role.SEGMENTATION).opacity == pytest.approx(0.8)
-    qtbot.mouseClick(panel.segment.buttons[Show.UNCERTAINTY], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.view.buttons[Show.UNCERTAINTY], Qt.MouseButton.LeftButton)
     settle(panel)
     assert panel.controller.current.result(Role.UNCERTAINTY).visible
     assert not panel.controller.current.result(Role.SEGMENTATION).visible
