@@ -162,14 +162,14 @@ def test_groups_become_strokes_of_classes_in_one_step_that_is_undone(two_images)
     assert not labels.data.any()
 
 
-def test_strokes_that_are_there_stay_and_named_classes_are_not_taken_over(painted):
+def test_strokes_that_are_there_stay_and_painted_classes_are_not_taken_over(painted):
     before = painted.current.labels.data.copy()
     painted.show(Show.FOREGROUND)
     painted.adopting.adopt()
     after = painted.current.labels.data
     np.testing.assert_array_equal(after[before > 0], before[before > 0])
     assert (after > 0).sum() > (before > 0).sum()
-    assert [entry.name for entry in painted.classes] == ["background", "foreground"]
+    assert [entry.name for entry in painted.classes] == ["class 1", "class 2", "background", "foreground"]
 
 
 def test_similar_places_are_painted_with_the_chosen_class(painted, viewer):
