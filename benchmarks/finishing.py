@@ -15,13 +15,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from strokes import Probe, splits
+from stroke_images import chosen, thirds
 
+from patchfield import LinearProbe
 from patchfield.evaluate.metrics import mean_iou, paired_bootstrap
 from patchfield.evaluate.micrographs import LabelledSet, labelled_sets, labels_of
+from patchfield.field import FeatureRecipe
 from patchfield.images import read_image
 from patchfield.objects import Cleaning, clean
-from patchfield.probe.linear import DEFAULT_L2
+from patchfield.pipeline import Extractor
 
 WAYS = {
     "smoothing 1": Cleaning(smoothing=1),
@@ -43,13 +45,13 @@ def main() -> None:
     parser.add_argument("--set", action="append", help="only this set; repeat it for several")
     parser.add_argument("--images", type=int, help="at most so many images of each set")
     arguments = parser.parse_args()
-    method = Probe(arguments.backbone.split("|"), arguments.sampling, DEFAULT_L2)
+    extractor = Extractor.load([FeatureRecipe(name, arguments.sampling) for name in arguments.backbone.split("|")])
     rows: list[list[float]] = []
     groups: list[str] = []
     for labelled in labelled_sets(arguments.folder):
         if arguments.set and labelled.name not in arguments.set:
             continue
-        found = scores(method, labelled, arguments.images)
+        found = scores(extractor, labelled, arguments.images)
         before, best = np.mean(found, axis=0)[0], np.mean(found, axis=0)[1:].max()
         print(f"{labelled.name}: {len(found)} images, {before:.3f}, best {best:.3f}", file=sys.stderr)
         rows += found
@@ -57,15 +59,17 @@ def main() -> None:
     print_table(np.array(rows), np.array(groups))
 
 
-def scores(method: Probe, labelled: LabelledSet, limit: int | None) -> list[list[float]]:
+def scores(extractor: Extractor, labelled: LabelledSet, limit: int | None) -> list[list[float]]:
     """For every image of a set its mean IoU as predicted, and after each way of cleaning."""
-    train, test = splits(labelled.images)[0]
+    images = chosen(labelled.images)
+    train = [images[number] for number in thirds(len(images))[0][0]]
     strokes = [labels_of(image.strokes, read_image(image.image).shape) for image in train if image.strokes]
-    method.learn([method.features_of(image) for image in train], strokes)
+    fields = [extractor.field(read_image(image.image)) for image in train]
+    probe = LinearProbe().fit(list(zip(fields, strokes, strict=True)))
     found = []
-    for image in [*train, *test][:limit]:
+    for image in images[:limit]:
         mask = labels_of(image.truth, read_image(image.image).shape)
-        segmentation = method.segment(method.features_of(image))
+        segmentation = probe.segment(extractor.field(read_image(image.image)))
         cleaned = [segmentation, *(clean(segmentation, settings) for settings in WAYS.values())]
         found.append([mean_iou(result, mask) for result in cleaned])
     return found

@@ -47,8 +47,22 @@ def strokes_inside(mask: NDArray[np.integer], seed: int, per_class: int = 4) -> 
     seed : int
         The same seed gives the same strokes.
     """
+    return np.where(numbered_strokes(mask, seed, per_class) > 0, mask, 0).astype(np.uint8)
+
+
+def numbered_strokes(mask: NDArray[np.integer], seed: int, per_class: int = 4) -> NDArray[np.uint8]:
+    """The strokes of :func:`strokes_inside` by their number, from 1, within their class; 0 where there is none.
+
+    Those up to a smaller number are as spread out as they can be with so few: fewer strokes on the same image.
+
+    Examples
+    --------
+    >>> numbers = numbered_strokes(np.ones((64, 64), np.uint8), seed=1, per_class=3)
+    >>> np.unique(numbers)
+    array([0, 1, 2, 3], dtype=uint8)
+    """
     rng = np.random.default_rng(seed)
-    labels = np.zeros(mask.shape, np.uint8)
+    numbers = np.zeros(mask.shape, np.uint8)
     margin = min(mask.shape) // 16
     framed = np.pad(np.ones([side - 2 * margin for side in mask.shape], bool), margin)
     for value in np.unique(mask[mask > 0]):
@@ -56,10 +70,12 @@ def strokes_inside(mask: NDArray[np.integer], seed: int, per_class: int = 4) -> 
         depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
         inner = depth >= min(3.0, depth.max())
         central = inner & framed
-        for start in _spread_out(np.argwhere(central if central.any() else inner), per_class, rng):
-            stroke = _stroke_from(start, depth, inner, rng)
-            labels[ndimage.binary_dilation(stroke, np.ones((3, 3))) & region] = value
-    return labels
+        starts = _spread_out(np.argwhere(central if central.any() else inner), per_class, rng)
+        for number, start in enumerate(starts, 1):
+            stroke, window = _stroke_from(start, depth, inner, rng)
+            painted_now = ndimage.binary_dilation(stroke, np.ones((3, 3))) & region[window]
+            numbers[window][painted_now & (numbers[window] == 0)] = number
+    return numbers
 
 
 def _spread_out(candidates: NDArray[np.integer], count: int, rng: np.random.Generator) -> list[NDArray[np.integer]]:
@@ -74,8 +90,15 @@ def _spread_out(candidates: NDArray[np.integer], count: int, rng: np.random.Gene
 
 def _stroke_from(
     start: NDArray[np.integer], depth: NDArray[np.floating], inner: NDArray[np.bool_], rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """A path inside the region (depth > 0) from `start` to one of the farther pixels within reach, (H, W) bool."""
+) -> tuple[NDArray[np.bool_], tuple[slice, slice]]:
+    """A path inside the region (depth > 0) from `start` to one of the farther pixels within reach.
+
+    Returns
+    -------
+    stroke : (h, w) bool array
+    window : (slice, slice)
+        The rows and columns that it is of: all that a brush of 3 pixels can touch.
+    """
     corner = np.maximum(start - REACH, 0)
     window = (slice(corner[0], start[0] + REACH), slice(corner[1], start[1] + REACH))
     near, origin = depth[window], start - corner
@@ -85,6 +108,7 @@ def _stroke_from(
     end = rng.choice(ends[far >= np.median(far)])
     cost = np.where(near > 0, 1 + 20 / np.maximum(near, 1) ** 2, -1)
     path, _ = route_through_array(cost, origin, end)
-    stroke = np.zeros(depth.shape, bool)
-    stroke[tuple((np.array(path[: 2 * REACH]) + corner).T)] = True
-    return stroke
+    brushed = (slice(max(0, corner[0] - 1), start[0] + REACH + 1), slice(max(0, corner[1] - 1), start[1] + REACH + 1))
+    stroke = np.zeros(depth[brushed].shape, bool)
+    stroke[tuple((np.array(path[: 2 * REACH]) + corner - [brushed[0].start, brushed[1].start]).T)] = True
+    return stroke, brushed
