@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from patchfield import LinearProbe, extract, load_backbone
 from patchfield.backbones.filters import FilterBank, compute_channels, mean_gradients
 from patchfield.backbones.filters.scales import scale_space
-from patchfield.images import model_image
+from patchfield.images import ImageSettings, model_image
 from patchfield.testing import BackboneTests
 
 BANK = FilterBank()
@@ -114,16 +114,38 @@ def test_brightness_and_contrast_of_an_image_do_not_matter(gain: float, offset: 
     np.testing.assert_allclose(other, plain, atol=0.02)
 
 
-def test_the_tint_of_the_background_does_not_matter_but_colours_do() -> None:
+def test_colours_are_told_apart_and_grey_images_have_none() -> None:
     image = np.full((64, 64, 3), 180, np.uint8)
     image[20:30, 20:30] = (180, 60, 180)
-    tinted = image - np.array([0, 20, 40], np.uint8)
-    names = [name for name in BANK.channel_names if name.startswith(("red - green", "yellow - blue"))]
-    for name in names:
+    for name in [name for name in BANK.channel_names if name.startswith(("red - green", "yellow - blue"))]:
         plane = channel(image, name)
-        np.testing.assert_allclose(channel(tinted, name), plane, atol=0.02)
-        assert abs(plane[25, 25]) > 0.2
+        assert abs(plane[25, 25] - plane[50, 50]) > 0.2
         assert not channel(image[..., 0], name).any()
+
+
+def test_a_material_keeps_its_intensity_however_much_of_the_image_it_covers() -> None:
+    """Which is why intensities are counted from the middle of the range: the median was the larger phase's."""
+    colours = np.array([(60, 40, 90), (200, 180, 160)], np.uint8)
+    few, many = (colours[(np.arange(64)[:, None] < rows).astype(int).repeat(64, 1)] for rows in (10, 54))
+    images = [model_image(image) for image in (few, many)]
+    now = [FilterBank().adapted(image) for image in images]
+    before = [FilterBank(reference="median").adapted(image) for image in images]
+    batch = torch.from_numpy(images[0].whole()).permute(2, 0, 1)[None]
+    shifts = [float((one.encode(batch)[0] - other.encode(batch)[0])[:, 0].abs().max()) for one, other in (now, before)]
+    assert shifts[0] < 1e-3
+    assert shifts[1] > 0.5
+
+
+def test_features_of_the_version_before_are_still_made_where_they_are_wanted() -> None:
+    """Probes of version 1 counted from the median of each channel."""
+    bank = load_backbone("filters", fingerprint="6867c50aa133e769")
+    assert isinstance(bank, FilterBank)
+    assert (bank.reference, bank.fingerprint) == ("median", "6867c50aa133e769")
+    colours = np.random.default_rng(0).random((48, 64, 3)) ** (1, 2, 3)
+    adapted = bank.adapted(model_image(colours, ImageSettings(contrast="none")))
+    np.testing.assert_allclose(adapted._statistics.centre, np.median(colours, (0, 1)), atol=1e-6)
+    assert load_backbone("filters").fingerprint == FilterBank().fingerprint != bank.fingerprint
+    assert load_backbone("filters", fingerprint="unknown").fingerprint == FilterBank().fingerprint
 
 
 def test_channels_respond_to_what_they_are_called() -> None:
@@ -171,10 +193,10 @@ def test_images_of_a_batch_have_each_their_own_energies() -> None:
 
 
 def test_values_are_those_of_this_version() -> None:
-    """If this fails, features have changed: count VERSION up, so that older probes are refused, and correct these."""
+    """If this fails, features have changed: count VERSIONS up, so that older probes are refused, and correct these."""
     batch = torch.from_numpy(textured(64, 64)).repeat(1, 3, 1, 1)
     means = [float(tokens.abs().mean()) for tokens in BANK.encode(batch)]
-    assert BANK.fingerprint == "6867c50aa133e769"
+    assert BANK.fingerprint == "b6a3c050c185d480"
     np.testing.assert_allclose(means, [0.16355, 0.33082, 0.60341, 0.86402], rtol=1e-3)
 
 
@@ -189,5 +211,5 @@ class TestFilterBank(BackboneTests):
 
     @pytest.fixture
     def others(self, monkeypatch: pytest.MonkeyPatch) -> list[FilterBank]:
-        monkeypatch.setattr("patchfield.backbones.filters.bank.VERSION", 10_000)
+        monkeypatch.setattr("patchfield.backbones.filters.bank.VERSIONS", {"middle": 10_000})
         return [FilterBank()]

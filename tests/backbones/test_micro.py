@@ -134,9 +134,21 @@ def test_a_file_that_does_not_hold_what_it_says_is_refused(file):
 
 
 def test_a_file_of_another_filter_bank_is_refused(file, monkeypatch):
-    monkeypatch.setattr("patchfield.backbones.filters.bank.VERSION", 10_000)
+    monkeypatch.setattr("patchfield.backbones.filters.bank.VERSIONS", {"middle": 10_000})
     with pytest.raises(BackboneError, match=r"small\.safetensors.* another version"):
         pf.load_backbone(file)
+
+
+def test_a_network_is_used_with_the_reference_it_was_trained_with_or_was_used_with(net, file, image, tmp_path):
+    write_micro(tmp_path / "earlier.safetensors", net, reference="median")
+    backbone, earlier = (pf.load_backbone(path, device="cpu") for path in (file, tmp_path / "earlier.safetensors"))
+    assert (backbone.reference, earlier.reference) == ("middle", "median")
+    assert backbone.fingerprint != earlier.fingerprint
+    again = pf.load_backbone(file, device="cpu", fingerprint=earlier.fingerprint)
+    assert again.fingerprint == earlier.fingerprint
+    fields = [pf.extract(image.astype(np.uint16) ** 2, used, "fast").dense() for used in (earlier, again, backbone)]
+    np.testing.assert_array_equal(fields[1], fields[0])
+    assert np.abs(fields[2] - fields[0]).max() > 0.01
 
 
 def test_files_written_before_there_were_kinds_load(file):

@@ -18,10 +18,10 @@ from patchfield.backbones.conversion import Role
 from patchfield.backbones.devices import Precision
 from patchfield.backbones.download import ProgressCallback, fetch
 from patchfield.backbones.files import SUFFIXES, WeightFile, errors_name, read_weights
-from patchfield.backbones.filters import FilterBank
+from patchfield.backbones.filters import VERSIONS, FilterBank
 from patchfield.backbones.header import Kind
 from patchfield.backbones.local import find_by_name, moved_files, stated_sha256, weights_folder
-from patchfield.backbones.micro import SHIPPED, Micro, read_micro
+from patchfield.backbones.micro import SHIPPED, Micro, micro_fingerprint, read_micro, stated_reference
 from patchfield.backbones.published import FILTERS, MICRO
 from patchfield.backbones.timm_backbone import TimmBackbone
 from patchfield.backbones.timm_names import TimmName
@@ -72,7 +72,8 @@ def load_backbone(
         Called with (bytes done, bytes in all) during a download; raise from it to cancel.
     fingerprint : str, optional
         Of the features that are wanted: where neither file nor name is here, all files in the folder of weights are
-        tried for it. Without it, and where none has it, the one of that name is loaded.
+        tried for it. Without it, and where none has it, the one of that name is loaded. Embedded backbones that
+        count intensities in more than one way do so as the features with this fingerprint did.
 
     Raises
     ------
@@ -95,12 +96,12 @@ def load_backbone(
     if isinstance(backbone, Backbone):
         return backbone
     name = os.fspath(backbone)
-    options = _Options(device, precision, stride, blocks, weights, attention)
+    options = _Options(device, precision, stride, blocks, weights, attention, fingerprint)
     if name == FILTERS.name:
         options.refuse_for_networks_without_blocks(name)
-        return FilterBank()
+        return FilterBank.known(fingerprint) or FilterBank()
     found = _find(name, weights == "student", progress)
-    return _load_moved(name, options, fingerprint) if found is None else _load(found, options)
+    return _load_moved(name, options) if found is None else _load(found, options)
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class _Options:
     blocks: int | Sequence[int] | None
     weights: Role
     attention: bool
+    fingerprint: str | None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant; options also come from files."""
@@ -195,12 +197,12 @@ def _warn_of_terms(weight: Weight) -> None:
         )
 
 
-def _load_moved(name: str, options: _Options, fingerprint: str | None) -> Backbone:
+def _load_moved(name: str, options: _Options) -> Backbone:
     """The backbone in the file of the folder of weights that a file or name which is gone has become."""
     named, others = moved_files(name)
-    for path in [*named, *others] if fingerprint is not None else []:
+    for path in [*named, *others] if options.fingerprint is not None else []:
         backbone = _load_if_possible(_Found(path, _short_name(path)), options)
-        if backbone is not None and backbone.fingerprint == fingerprint:
+        if backbone is not None and backbone.fingerprint == options.fingerprint:
             return backbone
     if named:
         return _load(_Found(named[0], _short_name(named[0])), options)
@@ -239,7 +241,10 @@ def _load_micro(file: WeightFile, found: _Found, options: _Options) -> Backbone:
     options.refuse_for_networks_without_blocks(found.name)
     if found.weight not in (None, MICRO):
         raise BackboneError(f"'{file.path}' holds a small network of Patchfield, which '{found.name}' is not.")
-    return Micro(read_micro(file), found.name, options.device, options.precision)
+    net = read_micro(file)
+    references = [stated_reference(file.header), *VERSIONS] if file.header else []
+    wanted = [known for known in references if micro_fingerprint(net, known) == options.fingerprint]
+    return Micro(net, found.name, options.device, options.precision, [*wanted, *references][0])
 
 
 def _load_timm(file: WeightFile, found: _Found, options: _Options) -> Backbone:

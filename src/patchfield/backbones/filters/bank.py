@@ -1,13 +1,14 @@
 """The filter bank: intensities, edges, ridges, texture and context of each pixel at scales from 1 to 32 pixels."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import cos, pi, sin
 
 import torch
 from torch import Tensor
 
 from patchfield.backbones.base import Backbone, Level
+from patchfield.backbones.contrast import Reference
 from patchfield.backbones.filters.neighbourhood import eigenvalues, line_means, pool, smooth
 from patchfield.backbones.filters.scales import (
     COARSEST,
@@ -23,8 +24,8 @@ from patchfield.backbones.filters.scales import (
 from patchfield.backbones.filters.statistics import ImageStatistics, measure
 from patchfield.images import ModelImage
 
-VERSION = 1
-"""Counts up whenever a channel changes: probes of another version are refused."""
+VERSIONS: Mapping[Reference, int] = {"median": 1, "middle": 2}
+"""Counts up whenever a channel changes. Probes of a version that is no longer here are refused."""
 
 _PITCHES = (1, 2, 4, COARSEST)
 _COLOUR_SIGMAS = (1, 2, 4, 8)
@@ -34,7 +35,7 @@ _BLOB_SIGMAS, _BLOB_SURROUNDINGS = (1, 2, 4), (4, 8, 16)
 _LINE_LENGTH, _LINE_ANGLES = 9, 8
 
 _TONES = 9
-"""Soft bins of intensity, over the image's contrast to both sides of its median."""
+"""Soft bins of intensity, over the image's contrast to both sides of what it is counted from."""
 
 _NOISE_DEVIATION = 0.1
 """Deviation, in units of the image's contrast, below which surroundings count as flat."""
@@ -53,6 +54,8 @@ class FilterBank(Backbone):
     ----------
     statistics : ImageStatistics, optional
         Of the image whose crops `encode` will see; those of a plain image of medium contrast by default.
+    reference : {"middle", "median"}
+        What :meth:`adapted` counts intensities from. The median is version 1, for what was trained with it.
 
     Attributes
     ----------
@@ -75,18 +78,25 @@ class FilterBank(Backbone):
     margin = 3 * 32
     device = torch.device("cpu")
 
-    def __init__(self, statistics: ImageStatistics | None = None) -> None:
+    def __init__(self, statistics: ImageStatistics | None = None, reference: Reference = "middle") -> None:
         self.options = {}
+        self.reference = reference
         self._statistics = statistics or ImageStatistics()
         self.levels = LEVELS
         self.channel_names = tuple(name for names in _NAMES.values() for name in names)
         self.channel_families = tuple(_family(name) for name in self.channel_names)
-        digest = hashlib.sha256(repr((VERSION, self.channel_names)).encode())
+        digest = hashlib.sha256(repr((VERSIONS[reference], self.channel_names)).encode())
         self.fingerprint = digest.hexdigest()[:16]
+
+    @staticmethod
+    def known(fingerprint: str | None) -> "FilterBank | None":
+        """The bank, of whatever version, that has a fingerprint; None when there is none."""
+        banks = (FilterBank(reference=reference) for reference in VERSIONS)
+        return next((bank for bank in banks if bank.fingerprint == fingerprint), None)
 
     def adapted(self, image: ModelImage) -> "FilterBank":
         """The bank that knows contrast and structure of `image`."""
-        return FilterBank(measure(image))
+        return FilterBank(measure(image, self.reference), self.reference)
 
     @torch.inference_mode()
     def encode(self, batch: Tensor) -> list[Tensor]:
@@ -100,7 +110,7 @@ def compute_channels(colours: Tensor, energies: Sequence[float] | Tensor) -> lis
     Parameters
     ----------
     colours : Tensor (B, 3, h, w) float32
-        Counted from the image's median in units of its contrast; both sides are multiples of `COARSEST`.
+        Counted from the middle of the image's range in units of its contrast; both sides are multiples of `COARSEST`.
     energies : sequence of float, or Tensor (len(EDGE_SIGMAS), B, 1, 1)
         Mean gradient of all images, or of each, at each of `EDGE_SIGMAS`.
 

@@ -1,8 +1,8 @@
 """What the filter bank knows of a whole image: where its contrast lies and how strong its structure is.
 
 Images of one set differ in brightness, contrast and sharpness more than their classes differ, and a linear probe takes
-each difference for what it was trained on. So intensities are counted from the image's median in units of its own
-range, and the energy of each scale in units of the image's own mean energy at that scale.
+each difference for what it was trained on. So intensities are counted from the middle of the image's own range, in
+units of that range, and the energy of each scale in units of the image's own mean energy at that scale.
 """
 
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from patchfield.backbones.contrast import ImageContrast, measure_contrast
+from patchfield.backbones.contrast import ImageContrast, Reference, measure_contrast
 from patchfield.backbones.filters.scales import EDGE_SIGMAS, gradient_magnitude, scale_space
 from patchfield.images import ModelImage
 
@@ -36,9 +36,9 @@ class ImageStatistics(ImageContrast):
     energies: tuple[float, ...] = (0.1,) * len(EDGE_SIGMAS)
 
 
-def measure(image: ModelImage) -> ImageStatistics:
+def measure(image: ModelImage, reference: Reference = "middle") -> ImageStatistics:
     """The statistics of an image."""
-    contrast = measure_contrast(image)
+    contrast = measure_contrast(image, reference)
     return ImageStatistics(**asdict(contrast), energies=_energies(image, contrast))
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from patchfield.backbones.base import Backbone, Level
+from patchfield.backbones.contrast import Reference
 from patchfield.backbones.devices import Precision, choose_device, choose_dtype
 from patchfield.backbones.filters import FilterBank, ImageStatistics, measure
 from patchfield.backbones.micro.network import PITCH, MicroNet
@@ -28,6 +29,8 @@ class Micro(Backbone):
         What :func:`patchfield.load_backbone` is called with.
     device : str or torch.device
     precision : {"auto", "fp32", "bf16", "fp16"}
+    reference : {"middle", "median"}
+        What intensities are counted from; see :class:`patchfield.backbones.filters.FilterBank`.
 
     Examples
     --------
@@ -40,12 +43,18 @@ class Micro(Backbone):
     margin = 48
 
     def __init__(
-        self, net: MicroNet, name: str, device: str | torch.device = "auto", precision: Precision = "auto"
+        self,
+        net: MicroNet,
+        name: str,
+        device: str | torch.device = "auto",
+        precision: Precision = "auto",
+        reference: Reference = "middle",
     ) -> None:
         self.name = name
         self.options = {}
+        self.reference = reference
         self.levels = (Level(PITCH, PITCH, net.spec.channels),)
-        self.fingerprint = _fingerprint(net)
+        self.fingerprint = micro_fingerprint(net, reference)
         self.device = choose_device(device)
         self._dtype = choose_dtype(precision, self.device)
         # Measured on a CPU: a tenth less time than channels first.
@@ -55,7 +64,7 @@ class Micro(Backbone):
     def adapted(self, image: ModelImage) -> "Micro":
         """The backbone that knows contrast and structure of `image`."""
         other = copy(self)
-        other._statistics = measure(image)
+        other._statistics = measure(image, self.reference)
         return other
 
     @torch.inference_mode()
@@ -70,8 +79,10 @@ class Micro(Backbone):
         return [features[:, :, : height // PITCH, : width // PITCH].float()]
 
 
-def _fingerprint(net: MicroNet) -> str:
-    digest = hashlib.sha256(f"micro {VERSION} {FilterBank().fingerprint} {net.spec}".encode())
+def micro_fingerprint(net: MicroNet, reference: Reference) -> str:
+    """Of the features of a network that was not fused yet."""
+    bank = FilterBank(reference=reference)
+    digest = hashlib.sha256(f"micro {VERSION} {bank.fingerprint} {net.spec}".encode())
     for key, value in sorted(net.state_dict().items()):
         digest.update(key.encode() + value.contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from patchfield.backbones.contrast import Reference
 from patchfield.backbones.files import WeightFile, errors_name, read_weights, write_weights
 from patchfield.backbones.filters import FilterBank
 from patchfield.backbones.header import Header, other_version
@@ -17,7 +18,9 @@ SHIPPED = Path(__file__).with_name("micro.safetensors")
 """The weights of ``micro``."""
 
 
-def write_micro(path: str | Path, net: MicroNet, details: Mapping[str, Any] | None = None) -> None:
+def write_micro(
+    path: str | Path, net: MicroNet, details: Mapping[str, Any] | None = None, reference: Reference = "middle"
+) -> None:
     """Write a network that :func:`patchfield.load_backbone` can load by path or name.
 
     Convolutions are kept as float16, which moves features by less than a thousandth; statistics of normalisations as
@@ -31,6 +34,8 @@ def write_micro(path: str | Path, net: MicroNet, details: Mapping[str, Any] | No
         Not yet fused.
     details : mapping, optional
         JSON-able facts to keep: ``summary`` and ``licence`` are shown in lists of backbones.
+    reference : {"middle", "median"}
+        What intensities were counted from in training.
 
     Raises
     ------
@@ -42,7 +47,7 @@ def write_micro(path: str | Path, net: MicroNet, details: Mapping[str, Any] | No
         for key, value in net.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
-    header = Header("micro", net.spec.to_json(), dict(details or {}), FilterBank().fingerprint)
+    header = Header("micro", net.spec.to_json(), dict(details or {}), FilterBank(reference=reference).fingerprint)
     write_weights(path, tensors, header)
 
 
@@ -67,7 +72,7 @@ def read_micro(file: str | Path | WeightFile) -> MicroNet:
     file = file if isinstance(file, WeightFile) else read_weights(file)
     if file.header is None or file.header.kind != "micro":
         raise BackboneError(f"'{file.path}' holds no network of Patchfield's training.episodes.")
-    if file.header.filters != FilterBank().fingerprint:
+    if FilterBank.known(file.header.filters) is None:
         raise other_version(file.path)
     with errors_name(file.path):
         state = checked_float32({key: value for key, value in file.content.items() if isinstance(value, torch.Tensor)})
@@ -75,6 +80,12 @@ def read_micro(file: str | Path | WeightFile) -> MicroNet:
         if spec != MicroSpec.from_json(file.header.spec):
             raise BackboneError(f"Its weights are those of a {spec.summary()}, which is not what its header says.")
         return _built(spec, state)
+
+
+def stated_reference(header: Header) -> Reference:
+    """What intensities are counted from where a network is used: what they were counted from when it was trained."""
+    bank = FilterBank.known(header.filters)
+    return "middle" if bank is None else bank.reference
 
 
 def _built(spec: MicroSpec, state: Mapping[str, torch.Tensor]) -> MicroNet:

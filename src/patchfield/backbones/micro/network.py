@@ -121,7 +121,8 @@ class MicroNet(nn.Module):
         Parameters
         ----------
         images : Tensor (B, 3, h, w)
-            Counted from the image's median in units of its contrast; sides are multiples of `spec.coarsest`.
+            Counted from the middle of the image's range in units of its contrast; sides are multiples of
+            `spec.coarsest`.
         energies : sequence of float, or Tensor (5, B, 1, 1)
             Mean gradients of the image; see :func:`patchfield.backbones.filters.compute_channels`.
 
