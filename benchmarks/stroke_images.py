@@ -108,7 +108,8 @@ class Scored:
     @cached_property
     def painted(self) -> Indices:
         """Flat indices of all pixels that any draw of strokes paints."""
-        return self._numbers[0]
+        pixels: Indices = self._numbers[0]
+        return pixels
 
     @cached_property
     def truth(self) -> Labels:

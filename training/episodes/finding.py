@@ -69,16 +69,23 @@ def find_sources(settings: EpisodeSettings, console: Console, index: Path | None
         facts["labelled"] = sum(map(len, sets))
         console.print(f"{facts['labelled']} labelled image(s) in {len(sets)} set(s)", highlight=False)
         inputs["labels"] = _fingerprint(sets)
-        weighted.append((LabelledSource(sets, settings.magnification), shares.labelled))
+        weighted.append(
+            (
+                LabelledSource(
+                    sets, settings.magnification, reference=settings.reference, composition=settings.composition
+                ),
+                shares.labelled,
+            )
+        )
     if shares.synthetic:
-        weighted.append((SyntheticSource(settings.magnification), shares.synthetic))
+        weighted.append((SyntheticSource(settings.magnification, settings.reference), shares.synthetic))
     if settings.texture_folders and shares.collages:
         collection = _textures(settings, console, index)
         textures = Textures(collection.planes, collection.settings)
         facts |= {"images": len(collection.planes), "left_out": list(collection.left_out)}
         console.print(f"{facts['images']} unlabelled image(s) of {len(textures.kinds)} kind(s)", highlight=False)
         inputs["textures"] = collection.fingerprint()
-        weighted.append((CollageSource(textures, settings.magnification), shares.collages))
+        weighted.append((CollageSource(textures, settings.magnification, settings.reference), shares.collages))
     if not weighted:
         raise TrainingError(
             "there is nothing to train on: give --labels or --textures, or a share of synthetic images."

@@ -30,6 +30,9 @@ class LightSettings:
         Largest deviation of white noise in units of the contrast.
     grey : float
         Probability that colours are taken away; else their order is drawn.
+    apart : float
+        Probability that the second image was taken with other settings: a gamma, a noise and a blur of its own, and
+        twice the deviations of contrast and brightness.
     """
 
     inversion: float = 0.3
@@ -39,33 +42,38 @@ class LightSettings:
     blur: float = 0.2
     noise: float = 0.08
     grey: float = 0.3
+    apart: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("inversion", "blur", "grey"):
+        for name in ("inversion", "blur", "grey", "apart"):
             require(0 <= getattr(self, name) <= 1, f"light.{name} must lie between 0 and 1")
         for name in ("gamma", "gain", "offset", "noise"):
             require(0 <= getattr(self, name) < math.inf, f"light.{name} must be at least 0")
 
 
 def relight(images: tuple[Pixels, Pixels], settings: LightSettings, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """Change the pixel values of two images (H, W, 3), which are counted from the median in units of the contrast."""
+    """Change the pixel values of two images (H, W, 3), in units of the contrast."""
     inverted, exponent = rng.random() < settings.inversion, rng.normal(0, settings.gamma)
     colours = rng.permutation(3) if rng.random() >= settings.grey else None
     noise = settings.noise * rng.random() ** 2
 
-    def changed(image: Pixels) -> Pixels:
+    def changed(image: Pixels, noise: float, apart: bool) -> Pixels:
         image = image[..., colours] if colours is not None else image.mean(-1, keepdims=True).repeat(3, -1)
         image = -image if inverted else image
-        image = _with_gamma(image, float(np.exp(exponent + rng.normal(0, settings.gamma / 3))))
-        image = image * np.exp(rng.normal(0, settings.gain)) + rng.normal(0, settings.offset)
-        if rng.random() < settings.blur:
-            image = ndimage.gaussian_filter(image, (rng.uniform(0.3, 1.0),) * 2 + (0,))
+        wide = 2 if apart else 1
+        own = settings.gamma if apart else settings.gamma / 3
+        image = _with_gamma(image, float(np.exp(exponent + rng.normal(0, own))))
+        image = image * np.exp(rng.normal(0, wide * settings.gain)) + rng.normal(0, wide * settings.offset)
+        if apart or rng.random() < settings.blur:
+            image = ndimage.gaussian_filter(image, (rng.uniform(0.3, 1.0 * wide),) * 2 + (0,))
         return (image + noise * rng.standard_normal((*image.shape[:2], 1))).astype(np.float32)
 
-    return changed(images[0]), changed(images[1])
+    first = changed(images[0], noise, apart=False)
+    apart = bool(settings.apart) and rng.random() < settings.apart
+    return first, changed(images[1], settings.noise * rng.random() ** 2 if apart else noise, apart)
 
 
 def _with_gamma(image: Pixels, exponent: float) -> Pixels:
-    """A power law on values from half a contrast below the median upwards, that keeps median and contrast in place."""
+    """A power law on values from half a contrast below the reference upwards, that keeps both in place."""
     lifted = image + 0.5
     return np.sign(lifted) * np.abs(lifted) ** exponent - 0.5**exponent

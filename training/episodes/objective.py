@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from patchfield.backbones.contrast import Reference
 from patchfield.backbones.filters import mean_gradients
 from patchfield.backbones.micro import SHIPPED, MicroNet, read_micro, write_micro
 from patchfield.runs.folder import IMAGES
@@ -95,7 +96,7 @@ class StrokeEpisodes(Objective[EpisodeSettings, Episodes]):
 
     def networks(self) -> Sequence[ExportedNetwork]:
         """The network."""
-        return [_ExportedMicro(self.net)]
+        return [_ExportedMicro(self.net, self.settings.reference)]
 
     def memory_advice(self) -> str:
         """Which options to turn down."""
@@ -107,6 +108,7 @@ class _ExportedMicro:
     """The trained network, see :class:`training.engine.objective.ExportedNetwork`."""
 
     net: MicroNet
+    reference: Reference
     summary: str = "Trained on your labels"
     file: str = RESULT
     suffix: str = ""
@@ -115,7 +117,7 @@ class _ExportedMicro:
         return self.net.state_dict()
 
     def write(self, path: Path, details: Mapping[str, Any]) -> None:
-        write_micro(path, self.net, details)
+        write_micro(path, self.net, details, self.reference)
 
 
 def _initial(init: str) -> MicroNet:

@@ -17,7 +17,7 @@ class Pair(NamedTuple):
     Attributes
     ----------
     images : (ndarray, ndarray)
-        (side, side, 3) float32, counted from the whole image's median in units of its contrast.
+        (side, side, 3) float32, counted from the whole image's reference in units of its contrast.
     masks : (ndarray, ndarray)
         (side, side) uint8, 0 unlabelled.
     """

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from patchfield.backbones.contrast import Reference
 from patchfield.backbones.micro.network import MicroSpec
 from training.engine.settings import Precision, RunSettings, is_amount, is_share
 from training.episodes.light import LightSettings
@@ -70,6 +71,11 @@ class EpisodeSettings(RunSettings):
         Processes that make episodes.
     precision : {"auto", "fp32", "bf16"}
         Of the convolutions; auto is bf16 where the processor computes with it.
+    reference : {"middle", "median"}
+        What intensities are counted from, in training and wherever the network is used.
+    composition : float
+        Share of the pairs of labelled images whose second shows something else: any part of it, as few classes as there
+        happen to be, in units of its own contrast.
     network, shares, magnification, strokes, light, loss : settings
         See below.
     """
@@ -91,6 +97,8 @@ class EpisodeSettings(RunSettings):
     threads: int | None = None
     workers: int | None = 1
     precision: Precision = "auto"
+    reference: Reference = "middle"
+    composition: float = 0.0
     log_every: int = 50
     checkpoint_every: int = 500
     network: MicroSpec = field(default_factory=MicroSpec)
@@ -108,6 +116,7 @@ class EpisodeSettings(RunSettings):
         for name in ("learning_rate", "weight_decay", "clip"):
             require(is_amount(getattr(self, name)), f"{name} must be at least 0")
         require(is_share(self.warmup), "warmup must lie between 0 and 1")
+        require(is_share(self.composition), "composition must lie between 0 and 1")
         require(self.threads is None or self.threads >= 1, "threads must be at least 1")
 
     @property

@@ -24,6 +24,7 @@ from training.engine.run import train as run_training
 from training.engine.step import Stepper
 from training.episodes.dataset import EpisodeDataset
 from training.episodes.finding import find_sources
+from training.episodes.light import LightSettings, relight
 from training.episodes.loss import UNLABELLED, EpisodeLoss, EpisodeLossSettings
 from training.episodes.objective import StrokeEpisodes
 from training.episodes.scene import Episodes, Pair
@@ -31,6 +32,7 @@ from training.episodes.settings import EpisodeSettings, Shares
 from training.episodes.sources import (
     CollageSource,
     LabelledSource,
+    Magnification,
     Source,
     SyntheticSource,
 )
@@ -90,6 +92,36 @@ def test_episode_number_i_is_always_the_same(settings):
     first[0]
     for drawn, again in zip(first[5], second[5], strict=True):
         torch.testing.assert_close(drawn, again, rtol=0, atol=0)
+
+
+def test_second_images_may_differ_by_more_and_first_ones_are_the_same(settings):
+    """Another composition, magnification and camera, as the next image of a series may have."""
+    (source, _), *_ = find_sources(settings, QUIET).weighted
+    magnification = Magnification(low=1.0, high=1.0, deviation=0.0)
+    further = replace(magnification, far=1.0)
+    composed = LabelledSource(source.sets, magnification, composition=1.0)
+    plain = LabelledSource(source.sets, magnification)
+    ranges, classes = [], []
+    for seed in range(12):
+        assert magnification.draw(np.random.default_rng(seed)) == (1.0, 1.0)
+        assert further.draw(np.random.default_rng(seed))[1] != 1.0
+        kept, changed = (kind.pair(32, np.random.default_rng(seed)) for kind in (plain, composed))
+        np.testing.assert_array_equal(kept.images[0], changed.images[0])
+        low, high = np.percentile(changed.images[1].mean(-1), (1, 99))
+        ranges.append(high - low)
+        classes.append(len(np.unique(changed.masks[1])))
+        lights = [relight(kept.images, LightSettings(apart=share), np.random.default_rng(seed)) for share in (0.0, 1.0)]
+        np.testing.assert_array_equal(lights[0][0], lights[1][0])
+        assert np.abs(lights[0][1] - lights[1][1]).max() > 0.01
+    np.testing.assert_allclose(ranges, 1.0, atol=1e-3)  # in units of its own contrast
+    assert min(classes) == 1
+
+
+@pytest.mark.parametrize("reference", ["middle", "median"])
+def test_a_network_is_used_with_the_reference_it_was_trained_with(settings, reference):
+    run = replace(settings, steps=1, shares=Shares(labelled=0, collages=0), reference=reference)
+    train(run)
+    assert pf.load_backbone(run.output / "micro.safetensors").reference == reference
 
 
 def test_features_that_hold_the_answer_have_no_loss_and_others_do():

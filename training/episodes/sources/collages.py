@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from patchfield.backbones.contrast import Reference
 from patchfield.samples.microstructure.geometry import Geometry, Layers, LevelSets, Particles
 from training.data.collection import Plane
 from training.episodes.scene import Pair, Pixels
@@ -29,10 +30,13 @@ class CollageSource(Source):
     ----------
     textures : Textures
     magnification : Magnification
+    reference : {"middle", "median"}
+        What intensities are counted from.
     """
 
     textures: Textures
     magnification: Magnification
+    reference: Reference = "middle"
 
     @property
     def title(self) -> str:
@@ -48,7 +52,7 @@ class CollageSource(Source):
         for number, factor in enumerate(self.magnification.draw(rng)):
             layout = geometry.layout((side, side), rng, factor)
             scene = np.choose(layout.phase[..., None], [filling[number] for filling in fillings])
-            images.append(in_contrast(scene.astype(np.float32)))
+            images.append(in_contrast(scene.astype(np.float32), self.reference))
             masks.append((layout.phase + 1).astype(np.uint8))
         return Pair((images[0], images[1]), (masks[0], masks[1]))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from patchfield.backbones.contrast import ImageContrast, measure_contrast
+from patchfield.backbones.contrast import ImageContrast, Reference, measure_contrast
 from patchfield.evaluate.micrographs import LabelledImage, labels_of
 from patchfield.images import ModelImage, model_image, read_image
 from training.data.cache import BoundedCache
@@ -30,13 +30,25 @@ class LabelledSource(Source):
     magnification : Magnification
     capacity : int
         Bytes of decoded images and masks that are kept.
+    reference : {"middle", "median"}
+        What intensities are counted from.
+    composition : float
+        Share of pairs whose second image shows something else, as the next image of a series may: any part of the
+        image, with as few classes as there happen to be, in units of its own contrast.
     """
 
     def __init__(
-        self, sets: Sequence[Sequence[LabelledImage]], magnification: Magnification, capacity: int = _CAPACITY
+        self,
+        sets: Sequence[Sequence[LabelledImage]],
+        magnification: Magnification,
+        capacity: int = _CAPACITY,
+        reference: Reference = "middle",
+        composition: float = 0.0,
     ) -> None:
         self.sets = sets
         self.magnification = magnification
+        self._reference: Reference = reference
+        self._composition = composition
         self._read: BoundedCache[LabelledImage, _Decoded] = BoundedCache(capacity, self._decoded, _decoded_bytes)
         self._contrasts: dict[Path, ImageContrast] = {}
 
@@ -49,11 +61,20 @@ class LabelledSource(Source):
         images = self.sets[int(rng.integers(len(self.sets)))]
         first = int(rng.integers(len(images)))
         second = (first + int(rng.integers(1, len(images)))) % len(images) if len(images) > 1 else first
-        crops = [
-            self._varied_crop(images[number], side, factor, rng)
-            for number, factor in zip((first, second), self.magnification.draw(rng), strict=True)
-        ]
-        return Pair((crops[0][0], crops[1][0]), (crops[0][1], crops[1][1]))
+        factors = self.magnification.draw(rng)
+        image, mask = self._varied_crop(images[first], side, factors[0], rng)
+        another = self._composition and rng.random() < self._composition
+        next_crop = self._any_crop if another else self._varied_crop
+        next_image, next_mask = next_crop(images[second], side, factors[1], rng)
+        return Pair((image, next_image), (mask, next_mask))
+
+    def _any_crop(
+        self, labelled: LabelledImage, side: int, factor: float, rng: np.random.Generator
+    ) -> tuple[Pixels, Mask]:
+        """A random crop that knows nothing of the image around it."""
+        image, mask = self._read[labelled]
+        square = Square.drawn(mask.shape, side, factor, rng)
+        return in_contrast(square.magnified(square.pixels(image)), self._reference), square.classes(mask)
 
     def _varied_crop(
         self, labelled: LabelledImage, side: int, factor: float, rng: np.random.Generator
@@ -77,7 +98,7 @@ class LabelledSource(Source):
         """An image as it was stored, and its mask; the contrast of the whole image is measured once."""
         image = model_image(read_image(labelled.image))
         if labelled.image not in self._contrasts:
-            self._contrasts[labelled.image] = measure_contrast(image)
+            self._contrasts[labelled.image] = measure_contrast(image, self._reference)
         return image, labels_of(labelled.truth, image.shape).astype(np.uint8)
 
 
