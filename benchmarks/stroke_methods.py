@@ -23,6 +23,7 @@ from patchfield import LinearProbe
 from patchfield.field import FeatureRecipe
 from patchfield.images import ImageSettings, model_image, read_image
 from patchfield.pipeline import Extractor
+from patchfield.probe.shift import PENALTY
 
 Features = NDArray[np.float32]
 
@@ -31,11 +32,15 @@ FOLDS = "folds.json"
 
 @dataclass(frozen=True, eq=False)
 class SampledField:
-    """Features of some pixels of an image, as much of a field as a probe asks for."""
+    """Features of some pixels of an image, as much of a field as a probe asks for.
+
+    Its centre is that of the pixels that are scored.
+    """
 
     shape: tuple[int, int]
     pixels: Indices
     features: NDArray[np.float16]
+    centre: Features
     recipes: tuple[FeatureRecipe, ...] = ()
     missing: None = None
 
@@ -89,7 +94,8 @@ class Method(ABC):
         pixels = np.union1d(image.scored, image.painted)
         name = f"features/{self.key(dataset)}/{image.digest}-{sha256(pixels.tobytes()).hexdigest()[:8]}"
         made = image.kept.array(name, lambda: self.compute(image, pixels, dataset).astype(np.float16))
-        return SampledField(image.mask.shape, pixels, made)
+        centre = made[np.searchsorted(pixels, image.scored)].mean(0, dtype=np.float64).astype(np.float32)
+        return SampledField(image.mask.shape, pixels, made, centre)
 
     def timed(
         self, train: Sequence[SampledField], strokes: Sequence[Labels], images: Sequence[tuple[SampledField, Indices]]
@@ -114,7 +120,7 @@ class Probe(Method):
     """
 
     def __init__(self, backbones: Sequence[str], sampling: str, l2: float) -> None:
-        super().__init__(" | ".join(_title(name) for name in backbones), str(l2))
+        super().__init__(" | ".join(_title(name) for name in backbones), f"{l2} {PENALTY}")
         self._backbones, self._sampling, self._l2 = backbones, sampling, l2
         self._extractors: dict[tuple[str, ...], Extractor] = {}
 
@@ -131,7 +137,8 @@ class Probe(Method):
         self, train: Sequence[SampledField], strokes: Sequence[Labels], images: Sequence[tuple[SampledField, Indices]]
     ) -> list[NDArray[Any]]:
         probe = LinearProbe(self._l2).fit(list(zip(train, strokes, strict=True)))  # type: ignore[arg-type]
-        return [probe.values[(field.at(at) @ probe.weights + probe.bias).argmax(1)] for field, at in images]
+        known = [(field, at, probe.scores_on(field)) for field, at in images]  # type: ignore[arg-type]
+        return [probe.values[(field.at(at) @ scores.weights + scores.bias).argmax(1)] for field, at, scores in known]
 
     def _extractor(self, dataset: str) -> Extractor:
         names = tuple(

@@ -13,6 +13,7 @@ from patchfield.errors import ProbeError
 from patchfield.objects import Cleaning, clean
 from patchfield.pipeline import Extractor, extract
 from patchfield.probe import ClassInfo, LinearProbe
+from patchfield.testing.backbones import RandomLift
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_what_was_saved_is_what_is_loaded(path, field, labels):
     for name in ("classes", "recipes", "training", "l2", "samples_per_class", "seed"):
         assert getattr(loaded, name) == getattr(saved, name)
     np.testing.assert_array_equal(loaded.segment(field), saved.segment(field))
-    assert path.stat().st_size < 15_000
+    assert path.stat().st_size < 16_000
 
 
 def test_how_segmentations_are_finished_travels_with_the_probe(path, field, labels):
@@ -58,11 +59,26 @@ def test_how_segmentations_are_finished_travels_with_the_probe(path, field, labe
     assert (loaded.segment(field) != raw).any()
 
 
-def test_a_probe_that_finishes_nothing_is_a_file_that_older_versions_read(path):
-    with safe_open(path, framework="np") as file:
-        header = json.loads(file.metadata()["patchfield.probe"])
-    assert header["version"] == 2
-    assert "finishing" not in header
+@pytest.mark.parametrize("finishes", [False, True])
+def test_probes_of_before_shifts_were_known_are_read_segment_as_they_did_and_are_written_again(
+    path, field, image, tmp_path, finishes
+):
+    def earlier(header, tensors):
+        del tensors["centres"], tensors["response"]
+        header["version"] = 3 if finishes else 2
+        if not finishes:
+            del header["finishing"]
+
+    before = LinearProbe.load(path)
+    rewritten(path, earlier)
+    probe = LinearProbe.load(path)
+    other = extract(image + 0.5, RandomLift(), "fast", contrast=(-1.0, 2.0))
+    index = other.argmax(before.weights, before.bias)
+    np.testing.assert_array_equal(probe.segment(other), before.values[index])
+    probe.save(tmp_path / "again.probe")
+    with safe_open(tmp_path / "again.probe", framework="np") as file:
+        assert json.loads(file.metadata()["patchfield.probe"])["version"] == 2
+        assert "centres" not in file.keys()  # noqa: SIM118
 
 
 def test_a_loaded_probe_learns_on(path, field, labels):
@@ -90,13 +106,11 @@ def test_a_loaded_probe_makes_the_features_of_a_new_image(image, labels, tmp_pat
         (lambda path: save_file({"values": np.zeros(2)}, path), "saved as one"),
         (lambda path: rewritten(path, lambda header, _: header.update(version=99)), "update Patchfield"),
         (lambda path: rewritten(path, lambda header, _: header.pop("recipes")), "damaged"),
-        (lambda path: rewritten(path, lambda header, _: header.update(version=3)), "damaged"),
+        (lambda path: rewritten(path, lambda header, _: header.pop("finishing")), "damaged"),
         (
             lambda path: rewritten(
                 path,
-                lambda header, _: header.update(
-                    version=3, finishing={"smoothing": -1, "fill_holes": [], "min_size": 0}
-                ),
+                lambda header, _: header.update(finishing={"smoothing": -1, "fill_holes": [], "min_size": 0}),
             ),
             "damaged",
         ),
@@ -105,6 +119,9 @@ def test_a_loaded_probe_makes_the_features_of_a_new_image(image, labels, tmp_pat
         (lambda path: rewritten(path, lambda _, tensors: tensors.pop("features")), "damaged"),
         (lambda path: rewritten(path, lambda _, tensors: tensors.pop("samples")), "damaged"),
         (lambda path: rewritten(path, lambda _, tensors: tensors.update(bias=np.zeros(9))), "damaged"),
+        (lambda path: rewritten(path, lambda _, tensors: tensors.pop("response")), "damaged"),
+        (lambda path: rewritten(path, lambda _, tensors: tensors.update(centres=np.float32([[1, 2]]))), "damaged"),
+        (lambda path: rewritten(path, lambda _, tensors: tensors["response"].fill(np.nan)), "damaged"),
     ],
 )
 def test_a_file_that_is_no_probe_gets_one_sentence_with_its_name(path, spoil, words):

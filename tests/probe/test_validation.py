@@ -26,6 +26,7 @@ class Narrow:
     def __init__(self, field, channels) -> None:
         self.shape, self.channels, self.recipes, self.missing = field.shape, len(channels), field.recipes, None
         self._field, self._kept = field, channels
+        self.centre = field.centre[channels]
 
     def sample(self, rows, columns):
         return np.ascontiguousarray(self._field.sample(rows, columns)[:, self._kept])

@@ -20,6 +20,8 @@ Region = tuple[slice, slice]
 _DENSE_CHANNELS = 32
 """Channels upsampled together by `dense`, to bound what it needs beside its result."""
 
+_LATTICE = 64
+
 _BAND_PIXELS = 1 << 23
 _MIN_BAND_ROWS = 256
 """Tokens are projected for about eight megapixels at a time; narrower bands would project the tokens at their seams
@@ -106,6 +108,17 @@ class FeatureField:
         tokens = [grid.tokens for block in self.blocks for grid in block.grids]
         guides = [block.guide for block in self.blocks if block.guide is not None]
         return sum(tensor.numel() * tensor.element_size() for tensor in (*tokens, *guides))
+
+    @cached_property
+    def centre(self) -> NDArray[np.float32]:
+        """Mean feature, (channels,): over a lattice of at most 64 x 64 of the pixels that have a value."""
+        rows, columns = (np.unique(np.linspace(0, size - 1, _LATTICE).round().astype(np.int64)) for size in self.shape)
+        pixels = [part.ravel() for part in np.meshgrid(rows, columns, indexing="ij")]
+        if self.missing is not None:
+            present = ~self.missing[pixels[0], pixels[1]]
+            pixels = [part[present] for part in pixels] if present.any() else pixels
+        mean: NDArray[np.float32] = self.sample(pixels[0], pixels[1]).mean(0, dtype=np.float64).astype(np.float32)
+        return mean
 
     def __or__(self, other: "FeatureField") -> "FeatureField":
         """The field with the channels of both.

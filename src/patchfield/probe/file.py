@@ -1,7 +1,8 @@
 """Probes on disk: one safetensors file, the numbers as tensors and all the rest as JSON in its header.
 
-Version 1 had no samples; such files are read, and a probe from one keeps none. Version 2 does not finish segmentations,
-and is still written of probes that do not. Features of samples are float16: at most
+Version 1 had no samples; such files are read, and a probe from one keeps none. Version 2 does not finish segmentations.
+Version 3 knows nothing of the shift of images (:mod:`patchfield.probe.shift`): scores from it are the same on all. Both
+are still written of probes that are so. Features of samples are float16: at most
 500 of each class and 8 MiB in all (:mod:`patchfield.probe.kept`), with 24 bytes for each that say where it was painted.
 
 Nothing in such a file is ever executed, and nothing in it is believed before it is checked: probes are handed on.
@@ -11,6 +12,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from patchfield.objects.cleaning import Cleaning
 from patchfield.probe.classes import ClassInfo
 from patchfield.probe.kept import MAX_PER_CLASS, KeptSamples
 from patchfield.probe.labels import MAX_LABEL
+from patchfield.probe.shift import Shift
 from patchfield.probe.solver import LinearMap
 from patchfield.probe.trained import MAX_CLASSES, Trained, TrainingFacts
 from patchfield.probe.training_image import TrainingImage
@@ -34,8 +37,8 @@ SUFFIX = ".probe"
 MAX_BYTES = 2**30
 """A probe of 255 classes on 100,000 channels has a tenth of this."""
 
-_KEY, _VERSION = "patchfield.probe", 3
-_WITHOUT_SAMPLES, _WITHOUT_FINISHING = 1, 2
+_KEY, _VERSION = "patchfield.probe", 4
+_WITHOUT_SAMPLES, _WITHOUT_FINISHING, _WITHOUT_SHIFT = 1, 2, 3
 _MAX_RECIPES = 64
 _MAX_SAMPLES_PER_CLASS = 10**7
 _MAX_KEPT = MAX_CLASSES * MAX_PER_CLASS
@@ -69,21 +72,25 @@ def write_probe(
     ProbeError
         When it cannot be written, for example because the disk is full.
     """
+    shift = trained.shift
+    earlier = _WITHOUT_FINISHING if finishing == _UNFINISHED else _WITHOUT_SHIFT
     header = {
-        "version": _WITHOUT_FINISHING if finishing == _UNFINISHED else _VERSION,
+        "version": earlier if shift is None else _VERSION,
         "settings": dict(settings),
         "classes": {str(value): asdict(info) for value, info in trained.classes.items()},
         "recipes": [recipe.to_json() for recipe in trained.recipes],
         "training": asdict(trained.facts),
         "images": [source.to_json() for source in kept.sources],
     }
-    if finishing != _UNFINISHED:
+    if finishing != _UNFINISHED or shift is not None:
         header["finishing"] = asdict(finishing)
     tensors: dict[str, np.ndarray] = {
         "values": trained.values,
         "weights": trained.scores.weights,
         "bias": trained.scores.bias,
     }
+    if shift is not None:
+        tensors |= {"centres": shift.centres, "response": shift.response}
     if len(kept):
         places = (kept.images, kept.strokes, kept.values, kept.rows, kept.columns, kept.sizes)
         tensors |= {"features": kept.features, "samples": np.stack(places, axis=1).astype(np.uint32)}
@@ -131,7 +138,7 @@ def read_probe(path: str | Path) -> tuple[Trained, dict[str, Any], KeptSamples, 
         version = header["version"]
         _require(_is_whole(version) and version >= _WITHOUT_SAMPLES, f"version {version!r}")
         if version <= _VERSION:
-            trained = _trained(header, tensors)
+            trained = _trained(header, tensors, None if version <= _WITHOUT_SHIFT else _shift(tensors))
             kept = KeptSamples() if version == _WITHOUT_SAMPLES else _kept(header["images"], tensors, trained)
             finishing = _UNFINISHED if version <= _WITHOUT_FINISHING else _finishing(header["finishing"])
             return trained, _settings(header["settings"]), kept, finishing
@@ -142,7 +149,17 @@ def read_probe(path: str | Path) -> tuple[Trained, dict[str, Any], KeptSamples, 
     raise ProbeError(f"The probe '{path}' was saved by a newer Patchfield: update Patchfield to use it.")
 
 
-def _trained(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Trained:
+def _shift(tensors: Mapping[str, NDArray[Any]]) -> Shift:
+    channels = len(tensors["weights"])
+    centres, response = tensors["centres"], tensors["response"]
+    _require(centres.ndim == 2 and 0 < len(centres) <= _MAX_KEPT, f"centres {centres.shape}")
+    _require(centres.shape[1:] == (channels,) and response.shape == (channels, channels), f"response {response.shape}")
+    for numbers in (centres, response):
+        _require(numbers.dtype == np.float32 and bool(np.isfinite(numbers).all()), "what it knows of shifts")
+    return Shift(centres, partial(np.asarray, response))
+
+
+def _trained(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], shift: Shift | None) -> Trained:
     values, weights, bias = (tensors[name] for name in ("values", "weights", "bias"))
     _require(values.dtype.kind in "iu" and values.ndim == 1, f"values of type {values.dtype}")
     _require(2 <= len(values) <= MAX_CLASSES, f"{len(values)} classes")
@@ -157,6 +174,7 @@ def _trained(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> 
         classes=_classes(header["classes"], values),
         recipes=_recipes(header["recipes"]),
         facts=_facts(header["training"]),
+        shift=shift,
     )
 
 
@@ -183,7 +201,8 @@ def _kept(entries: Any, tensors: Mapping[str, NDArray[Any]], trained: Trained) -
     _require(bool(np.isin(values, trained.values).all()), "samples of other classes")
     _require(bool((np.diff(images) >= 0).all() and images[-1] < len(sources)), "the images of its samples")
     _require(bool(strokes.max() < len(places)), "the strokes of its samples")
-    everything = KeptSamples(features, values, images, strokes, rows, columns, sizes, sources)
+    centres = KeptSamples().centres if trained.shift is None else trained.shift.centres
+    everything = KeptSamples(features, values, images, strokes, rows, columns, sizes, sources, centres)
     return everything.subset(np.lexsort((columns, rows, images)))
 
 

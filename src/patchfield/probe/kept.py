@@ -47,6 +47,9 @@ class KeptSamples:
     sizes : (n,) int64 array
         Painted pixels of the stroke of each sample.
     sources : tuple of TrainingImage
+    centres : (m, channels) float32 array
+        Mean features of the images that were painted, those included that no sample is kept of; none where they are not
+        known.
     """
 
     features: NDArray[np.float16] = field(default_factory=lambda: np.zeros((0, 0), np.float16))
@@ -57,6 +60,7 @@ class KeptSamples:
     columns: Integers = field(default_factory=_no_numbers)
     sizes: Integers = field(default_factory=_no_numbers)
     sources: tuple[TrainingImage, ...] = ()
+    centres: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -81,6 +85,7 @@ class KeptSamples:
                 columns,
                 painted.sizes[strokes],
                 (source,),
+                material.centres[number][None],
             )
             first_stroke += painted.count
             parts.append(part.subset(part.values > 0))
@@ -99,6 +104,7 @@ class KeptSamples:
             self.columns[chosen],
             self.sizes[chosen],
             tuple(self.sources[image] for image in used),
+            self.centres,
         )
 
     def joined(self, other: "KeptSamples") -> "KeptSamples":
@@ -121,6 +127,7 @@ class KeptSamples:
             np.concatenate([self.columns, other.columns]),
             np.concatenate([self.sizes, other.sizes]),
             tuple(sources),
+            joined_centres(self.centres, other.centres),
         )
         return both.subset(np.lexsort((both.columns, both.rows, both.images)))
 
@@ -175,6 +182,11 @@ class KeptSamples:
             strokes[int(value)], pixels[int(value)] = len(of_class), int(self.sizes[of_class].sum())
             samples[int(value)] = int((self.values == value).sum())
         return strokes, pixels, samples
+
+
+def joined_centres(*parts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Centres without repetitions, in an order that they alone decide; none when those of one part are not known."""
+    return np.unique(np.concatenate(parts), axis=0) if all(map(len, parts)) else parts[0][:0]
 
 
 def facts_of(material: Material, kept: KeptSamples) -> TrainingFacts:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from patchfield.objects.cleaning import Cleaning, clean
 from patchfield.probe.classes import ClassInfo, complete_classes
 from patchfield.probe.feature_cache import FeatureCache
 from patchfield.probe.file import read_probe, write_probe
-from patchfield.probe.kept import KeptSamples, facts_of
+from patchfield.probe.kept import KeptSamples, facts_of, joined_centres
 from patchfield.probe.labels import Integers
 from patchfield.probe.material import LabelledField, Material
-from patchfield.probe.solver import fit_softmax
+from patchfield.probe.shift import Shift
+from patchfield.probe.solver import LinearMap, fit_softmax, measure_response
 from patchfield.probe.trained import Trained, TrainingFacts, alike, check_classes, fingerprints, summary
 from patchfield.probe.training_image import PixelSizeMismatch, TrainingImage, mismatch
 
@@ -35,7 +37,8 @@ class LinearProbe:
 
     Features are standardised, classes weigh the same however much of them is painted, and weights are penalised
     (see :mod:`patchfield.probe.solver` for the objective). All of it ends in one small matrix, so that a field is
-    segmented by one projection.
+    segmented by one projection. For an image that was not painted, the matrix does without the direction in which the
+    image lies elsewhere as a whole (:mod:`patchfield.probe.shift`).
 
     Parameters
     ----------
@@ -55,7 +58,8 @@ class LinearProbe:
         Label value of each class, ascending.
     weights : (channels, K) float32 array
     bias : (K,) float32 array
-        Class scores of a feature are ``feature @ weights + bias``; the softmax of the scores is the probability.
+        Class scores of a feature of a painted image are ``feature @ weights + bias``; the softmax of the scores is the
+        probability.
     classes : dict of int to ClassInfo
         Name and colour, by label value.
     recipes : tuple of FeatureRecipe
@@ -218,7 +222,9 @@ class LinearProbe:
         start = before.scores_for(values) if before is not None and same else None
         scores = fit_softmax(features, index, self.l2, start)
         named = complete_classes(values, classes, before.classes if before else {})
-        self._trained = Trained(values, scores, named, recipes, facts_of(material, kept))
+        shift = Shift(self._centres(material), partial(measure_response, features, index, self.l2, scores))
+        known = shift if len(shift.centres) else None
+        self._trained = Trained(values, scores, named, recipes, facts_of(material, kept), known)
         self.kept, self._latest = kept, material
         return self
 
@@ -295,9 +301,9 @@ class LinearProbe:
         ProbeError
             As :meth:`segment`.
         """
-        known = self._knowledge_for(field)
-        smallest = known.values.astype(np.min_scalar_type(known.values.max()))
-        labels: NDArray[np.unsignedinteger] = smallest[field.argmax(known.scores.weights, known.scores.bias, region)]
+        scores = self.scores_on(field)
+        smallest = self.values.astype(np.min_scalar_type(self.values.max()))
+        labels: NDArray[np.unsignedinteger] = smallest[field.argmax(scores.weights, scores.bias, region)]
         if field.missing is not None:
             labels[field.missing[region or ...]] = 0
         return labels
@@ -312,7 +318,7 @@ class LinearProbe:
         ProbeError
             As :meth:`segment`.
         """
-        scores = self._knowledge_for(field).scores
+        scores = self.scores_on(field)
         maps = torch.from_numpy(field.project(scores.weights, scores.bias, region))
         shares: NDArray[np.float32] = torch.softmax(maps, 0).numpy()
         if field.missing is not None:
@@ -334,11 +340,24 @@ class LinearProbe:
         ProbeError
             As :meth:`segment`.
         """
-        scores = self._knowledge_for(field).scores
+        scores = self.scores_on(field)
         unsure: NDArray[np.float32] = 1 - _margin(field.project(scores.weights, scores.bias, region))
         if field.missing is not None:
             unsure[field.missing[region or ...]] = 0
         return unsure
+
+    def scores_on(self, field: FeatureField) -> LinearMap:
+        """Class scores for the pixels of an image: those of :attr:`weights` and :attr:`bias` for painted images.
+
+        For another image they do without the direction in which it lies elsewhere as a whole; see
+        :mod:`patchfield.probe.shift`.
+
+        Raises
+        ------
+        ProbeError
+            As :meth:`segment`.
+        """
+        return self._knowledge_for(field).scores_on(field)
 
     def save(self, path: str | Path) -> None:
         """Write the probe to one file, whole or not at all; see :mod:`patchfield.probe.file`.
@@ -365,6 +384,11 @@ class LinearProbe:
         probe._trained, probe.kept = trained, kept
         return probe
 
+    def _centres(self, material: Material) -> NDArray[np.float32]:
+        """Mean features of all images that were painted; none when those of some are not known."""
+        parts = [np.stack(material.centres)] if material.centres else []
+        return joined_centres(*parts, *([self.kept.centres] if len(self.kept) else []))
+
     def _knowledge(self) -> Trained:
         if self._trained is None:
             raise ProbeError("The probe has not learned anything yet: fit it to labels of two classes first.")
@@ -374,6 +398,8 @@ class LinearProbe:
         known = self._knowledge()
         numbers = (known.values, known.scores.weights, known.scores.bias)
         digest = hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in numbers))
+        if known.shift is not None:
+            digest.update(known.shift.centres.tobytes())
         if self.finishing != Cleaning():
             digest.update(repr(self.finishing).encode())
         return digest

@@ -33,6 +33,8 @@ class Material:
         How the features were made.
     images : tuple of TrainingImage
         What is known of each image.
+    centres : tuple of (channels,) float32 arrays
+        Mean feature of each image.
     """
 
     strokes: tuple[Strokes, ...]
@@ -40,6 +42,7 @@ class Material:
     features: tuple[NDArray[np.float32], ...]
     recipes: tuple[FeatureRecipe, ...]
     images: tuple[TrainingImage, ...]
+    centres: tuple[NDArray[np.float32], ...]
 
     @classmethod
     def from_pairs(
@@ -65,7 +68,8 @@ class Material:
         samples = choose_samples(strokes, per_class, seed)
         known = tuple(images[number] if images else TrainingImage() for number in numbers)
         features = tuple(cache.of_samples(fields, samples))
-        return cls(tuple(strokes), samples, features, _common_recipes(fields), known)
+        recipes = _common_recipes(fields)
+        return cls(tuple(strokes), samples, features, recipes, known, tuple(field.centre for field in fields))
 
     def relabelled(self, changes: Mapping[int, int]) -> Self:
         """With other label values; 0 for what is not to be learned any more."""

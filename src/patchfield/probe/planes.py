@@ -196,6 +196,7 @@ def train_probe(
     samples = choose_samples(strokes, probe.samples_per_class, probe.seed)
     features: dict[int, NDArray[np.float32]] = {}
     images: dict[int, TrainingImage] = {}
+    centres: dict[int, NDArray[np.float32]] = {}
     usable = np.zeros(len(samples.pixels), bool)
     for number, plane in enumerate(planes):
         with guard(plane):
@@ -207,7 +208,7 @@ def train_probe(
             pixels = samples.pixels[of_plane]
             known = np.ones(len(pixels), bool) if plane_field.missing is None else ~plane_field.missing.flat[pixels]
             features[number] = plane_field.sample(*np.divmod(pixels[known], plane_field.shape[1]))
-            usable[of_plane] = known
+            usable[of_plane], centres[number] = known, plane_field.centre
             if kept is not None:
                 kept.add(plane.stack, plane.index, plane_field)
     used = [number for number in sorted(features) if len(features[number])]
@@ -217,5 +218,6 @@ def train_probe(
         tuple(features[number] for number in used),
         extractor.recipes,
         tuple(images[number] for number in used),
+        tuple(centres[number] for number in used),
     )
     return probe.learn(material, classes)

@@ -28,6 +28,9 @@ from patchfield.probe.labels import Integers
 _MIN_CURVED = 512
 """Samples that the Hessian is seen through; as many as channels when those are more."""
 
+_MIN_MEASURED = 2048
+"""Samples that the curvature of a finished fit is measured on; twice as many as channels when those are more."""
+
 _MAX_STEPS = 100
 _MAX_CG_STEPS = 80
 _CG_TOLERANCE = 0.1
@@ -50,6 +53,25 @@ class LinearMap:
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
+
+
+def measure_response(
+    features: Sequence[NDArray[np.float32]], classes: Integers, l2: float, scores: LinearMap
+) -> NDArray[np.float32]:
+    """How far weights give way to a push: the inverse of the curvature of what :func:`fit_softmax` minimises.
+
+    At its minimum `scores`, mean over the classes, the bias free. Many samples are seen through those that curve most.
+
+    Returns
+    -------
+    (channels, channels) float32 array
+        For raw features.
+    """
+    samples, mean, scale = _standardised(features)
+    problem = _Problem(samples, torch.from_numpy(classes), l2)
+    hessian = problem.mean_hessian(_unfolded(scores, problem.class_count, mean, scale))
+    response: NDArray[np.float64] = (torch.linalg.inv(hessian.double()) / torch.outer(scale, scale)).numpy()
+    return np.ascontiguousarray(response, np.float32)
 
 
 def fit_softmax(
@@ -167,6 +189,18 @@ class _Problem:
             weights = weights + length * step
             value, gradient, probabilities = tried
         return weights
+
+    def mean_hessian(self, weights: torch.Tensor) -> torch.Tensor:
+        """Second derivatives by the weights of one class (C, C), mean over classes, penalty included."""
+        probabilities = self.evaluate(weights)[2]
+        sizes = self._shares * (probabilities * (1 - probabilities)).mean(0)
+        samples = self._samples[:, :-1]
+        count = max(_MIN_MEASURED, 2 * samples.shape[1])
+        if len(samples) > count:
+            kept, sizes = _draw(sizes, sizes, count)
+            samples = samples[kept]
+        centred = samples - (sizes @ samples) / sizes.sum().clamp(min=torch.finfo(sizes.dtype).tiny)
+        return (centred * sizes[:, None]).T @ centred + torch.diag(self._penalty[:-1])
 
     def evaluate(self, weights: torch.Tensor) -> tuple[float, torch.Tensor, torch.Tensor]:
         """The objective, its gradient (K, C + 1), and the class probabilities (K, n)."""

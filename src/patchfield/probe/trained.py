@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from patchfield.errors import LabelError, TooFewClassesError
-from patchfield.field import FeatureRecipe
+from patchfield.field import FeatureField, FeatureRecipe
 from patchfield.probe.classes import ClassInfo
 from patchfield.probe.labels import Integers, LabelSamples, Strokes
+from patchfield.probe.shift import Shift
 from patchfield.probe.solver import LinearMap
 from patchfield.probe.training_image import TrainingImage
 
@@ -76,6 +77,8 @@ class Trained:
     recipes : tuple of FeatureRecipe
         How the features were made.
     facts : TrainingFacts
+    shift : Shift or None
+        What it takes to do without the shift of an image; None of probes of before this was known.
     """
 
     values: Integers
@@ -83,6 +86,11 @@ class Trained:
     classes: dict[int, ClassInfo]
     recipes: tuple[FeatureRecipe, ...]
     facts: TrainingFacts
+    shift: Shift | None = None
+
+    def scores_on(self, field: FeatureField) -> LinearMap:
+        """Scores for the pixels of an image, which may lie elsewhere than those that were painted."""
+        return self.scores if self.shift is None else self.shift.discounted(self.scores, field.centre)
 
     def scores_for(self, values: Integers) -> LinearMap | None:
         """Scores of other classes to start fitting from: those known, and a new class without any evidence."""
