@@ -68,9 +68,7 @@ def test_all_that_a_probe_says_of_an_image_agrees(probe, greener, tmp_path):
     assert loaded.identity == probe.identity
 
 
-def test_the_image_nearest_to_a_new_one_counts_and_a_loaded_probe_knows_them_all(
-    probe, painted, greener, labels, tmp_path
-):
+def test_a_loaded_probe_knows_which_images_were_painted(probe, painted, greener, labels, tmp_path):
     probe.save(tmp_path / "a.probe")
     corrected = LinearProbe.load(tmp_path / "a.probe").fit([(seen(greener), labels)])
     for image in (painted, greener):
