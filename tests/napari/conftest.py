@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +118,13 @@ def stroke() -> Callable[..., None]:
 @pytest.fixture
 def paint_both() -> Callable[[Controller], None]:
     return _paint_both
+
+
+@pytest.fixture(autouse=True)
+def recovery(tmp_path, monkeypatch) -> Path:
+    """A recovery folder that is empty at first: what is painted in one test is not offered to the next."""
+    monkeypatch.setenv("PATCHFIELD_RECOVERY", str(tmp_path / "kept" / "recovery"))
+    return tmp_path / "kept" / "recovery"
 
 
 @pytest.fixture

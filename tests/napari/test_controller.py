@@ -186,14 +186,14 @@ def test_several_images_train_one_probe(painted, viewer, two_phases, stroke):
     assert first.labels is viewer.layers.selection.active
 
 
-def test_removing_an_image_takes_its_strokes_out_and_leaves_its_labels(painted, viewer, two_phases):
+def test_removing_an_image_keeps_its_strokes_and_takes_its_layers_along(painted, viewer, two_phases):
     steel, labels = painted.current.source.layer, painted.current.labels
     other = viewer.add_image(two_phases(seed=1))
     viewer.layers.remove(steel)
     assert painted.current.source.layer is other
-    assert labels in viewer.layers
-    assert painted.classes.painted == 0
-    assert painted.status.state is State.NEED_CLASSES
+    assert labels not in viewer.layers
+    assert painted.classes.painted == 2
+    assert painted.status.state is State.LIVE
 
 
 def test_removing_the_labels_ends_painting_until_the_image_is_chosen_again(painted, viewer):
@@ -202,8 +202,8 @@ def test_removing_the_labels_ends_painting_until_the_image_is_chosen_again(paint
     assert painted.status.state is State.NO_IMAGE
     assert painted.status.sentence.startswith("Choose an image")
     painted.select(image)
-    assert painted.status.state is State.NEED_CLASSES
-    assert not painted.current.labels.data.any()
+    assert painted.status.state is State.LIVE
+    assert painted.current.labels.data.any(), "its strokes came back"
 
 
 def test_clearing_the_viewer_starts_nothing(viewer, two_phases, paint_both, stepped):

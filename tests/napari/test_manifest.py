@@ -84,7 +84,7 @@ def test_it_has_an_icon_that_can_be_drawn(manifest):
 def test_plain_images_are_left_to_napari_so_that_nobody_is_asked_for_a_reader(manifest):
     """Two plugins for one ending make napari ask at every file that is dropped, and scripts fail."""
     patterns = {pattern for reader in manifest.contributions.readers for pattern in reader.filename_patterns}
-    assert patterns == {"*.probe", "*.ome.tif", "*.ome.tiff", "*.ome.zarr"}
+    assert patterns == {"*.patchfield", "*.probe", "*.ome.tif", "*.ome.tiff", "*.ome.zarr"}
 
 
 def manifest_function(manifest, command):

@@ -19,6 +19,7 @@ from patchfield.napari.objects.objects import Objects
 from patchfield.napari.preferences import Acting, first_backbone
 from patchfield.napari.project.images import Images
 from patchfield.napari.project.rereading import Rereading
+from patchfield.napari.project.working import WorkingProject
 from patchfield.napari.segment.apply import Applying
 from patchfield.napari.segment.arriving import Magnification
 from patchfield.napari.segment.catalogue import Catalogue
@@ -55,6 +56,8 @@ class Controller(Workspace):
     settings : Settings
     rereading : Rereading
         Mends what napari's own reader made of a file.
+    project : WorkingProject
+        Where everything is kept that is done.
     files : Files
         Probes, labels and results in and out.
     applying : Applying
@@ -115,6 +118,7 @@ class Controller(Workspace):
         recipes = (recipes,) if isinstance(recipes, FeatureRecipe) else tuple(recipes)
         super().__init__(viewer, runner, recipes, on_error)
         self.images = Images(self)
+        self.project = WorkingProject(self, self.images, self.settings)
         self.rereading = Rereading(self)
         self.preferences = Acting(self, self.settings)
         self.files = Files(self)
@@ -141,10 +145,13 @@ class Controller(Workspace):
         if self._closed:
             return
         self._closed = True
-        disconnect_all(self.images, self.files, self.files.exporting, self.applying, self.folder, self.notices)
+        disconnect_all(
+            self.images, self.project, self.files, self.files.exporting, self.applying, self.folder, self.notices
+        )
         disconnect_all(self.explorer, self.adapting, self.places, self.check, self.objects, self.catalogue)
         disconnect_all(self.rereading)
-        parts = (self.preferences, self.rereading, self.images, self.keys, self.tour, self.adopting, self.explorer)
+        kept = (self.preferences, self.rereading, self.project, self.images)
+        parts = (*kept, self.keys, self.tour, self.adopting, self.explorer)
         for part in (*parts, self.cuts, self.adapting, self.check, self.objects, self.places, self.catalogue):
             part.close()
         for work in (self.notices, self.applying, self.files, self.folder):

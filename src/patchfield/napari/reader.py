@@ -9,6 +9,7 @@ from patchfield.images import LabelStack, read_label_stack
 from patchfield.napari.layers.opening import ReadFile, placement, read_file
 from patchfield.napari.layers.roles import colormap, features_of_classes
 from patchfield.napari.plugin import LayerData, opened_panel
+from patchfield.store import SUFFIX
 
 NO_LAYERS: list[tuple[None]] = [(None,)]
 """How napari learns that a file was read and adds no layer."""
@@ -23,6 +24,12 @@ def read_probe(path: str | list[str]) -> Read | None:
     return _load_probe if isinstance(path, str) and Path(path).suffix == ".probe" else None
 
 
+def read_project(path: str | list[str]) -> Read | None:
+    """napari's question whether we read a path: yes for one folder that ends with .patchfield."""
+    is_project = isinstance(path, str) and Path(path).suffix == SUFFIX and Path(path).is_dir()
+    return _open_project if is_project else None
+
+
 def read_images(path: str | list[str]) -> Read | None:
     """napari's question whether we read a path: yes for OME-TIFF and OME-Zarr, one or several."""
     paths = [path] if isinstance(path, str) else path
@@ -31,6 +38,11 @@ def read_images(path: str | list[str]) -> Read | None:
 
 def _load_probe(path: str) -> list[tuple[None]]:
     opened_panel().controller.files.load_probe(path)
+    return NO_LAYERS
+
+
+def _open_project(path: str) -> list[tuple[None]]:
+    opened_panel().controller.project.open(path)
     return NO_LAYERS
 
 

@@ -16,13 +16,12 @@ from patchfield.napari.layers.annotations import Annotations
 from patchfield.napari.layers.groups import Groups
 from patchfield.napari.layers.results import Results
 from patchfield.napari.layers.shown import Shown
-from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.segment.drawing import Drawn, Target
 from patchfield.napari.segment.features import Features
 from patchfield.napari.segment.live import Live
 from patchfield.napari.segment.updates import Labelled
 from patchfield.napari.session.classes import MAX_VALUE, ClassTable
-from patchfield.napari.session.planes import Plane
+from patchfield.napari.session.planes import Plane, SeenStack
 from patchfield.napari.session.results import ResultState
 from patchfield.napari.session.signals import disconnect_all
 from patchfield.napari.session.status import Situation, Status, status_for
@@ -96,9 +95,10 @@ class Workspace:
         self.shown = Shown(viewer, self.annotations, self.view)
         self.status: Status = status_for(Situation())
         self._plane: Plane | None = None
-        self._further: tuple[tuple[Plane, LayerStack], ...] = ()
+        self._further: tuple[tuple[Plane, SeenStack], ...] = ()
         self._connect()
         self.annotations.select(self.annotations.first_choice)
+        self.annotations.take_up()
 
     @property
     def current(self) -> AnnotatedImage | None:
@@ -141,8 +141,7 @@ class Workspace:
         for annotated in self.annotations:
             if annotated.labels.selected_label == value:
                 annotated.labels.selected_label = successor
-        erased = [annotated.erase(value) for annotated in self.annotations]
-        self.classes.remove(value, returns=any(erased))
+        self.classes.remove(value, returns=self.annotations.relabel(value, 0))
         self.select_class(self.selected_class)
 
     def make_features(self, recipes: FeatureRecipe | Sequence[FeatureRecipe]) -> None:
@@ -205,7 +204,7 @@ class Workspace:
         self.live.adopt(probe)
         self.live.predict()
 
-    def want(self, planes: Iterable[tuple[Plane, LayerStack]]) -> None:
+    def want(self, planes: Iterable[tuple[Plane, SeenStack]]) -> None:
         """Compute the features of these planes, too, after those that are on view or painted; () for no others."""
         self._further = tuple(planes)
         self._request_features()
@@ -226,9 +225,8 @@ class Workspace:
     def labelled(self) -> tuple[Labelled, ...]:
         """All painted planes of all images, with their fields where these are there."""
         return tuple(
-            Labelled(plane, labels, self.features.field(plane), annotated.source, annotated.source.settings.zoom)
-            for annotated in self.annotations
-            for plane, labels in annotated.painted_planes()
+            Labelled(plane, labels, self.features.field(plane), source, source.settings.zoom)
+            for plane, source, labels in self.annotations.painted_planes()
         )
 
     def target(self) -> Target | None:
@@ -342,9 +340,11 @@ class Workspace:
 
     def _request_features(self) -> None:
         """Ask for the fields of the plane on view, then of those with strokes, then of those wanted besides."""
-        wanted = [] if self._plane is None or self.current is None else [(self._plane, self.current.source)]
-        for annotated in self.annotations:
-            wanted += [(plane, annotated.source) for plane, _ in annotated.painted_planes() if plane != self._plane]
+        wanted: list[tuple[Plane, SeenStack]] = []
+        if self._plane is not None and self.current is not None:
+            wanted.append((self._plane, self.current.source))
+        painted = self.annotations.painted_planes()
+        wanted += [(plane, source) for plane, source, _ in painted if plane != self._plane]
         asked = {plane for plane, _ in wanted}
         self.features.request([*wanted, *((plane, source) for plane, source in self._further if plane not in asked)])
 

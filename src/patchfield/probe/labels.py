@@ -102,6 +102,11 @@ class PaintedPixels:
         labels.reshape(-1)[self.pixels] = self.values
         return labels
 
+    def relabelled(self, value: int, into: int) -> "PaintedPixels":
+        """With another label for the pixels of one; 0 makes them unlabelled."""
+        values = np.where(self.values == value, np.asarray(into, self.values.dtype), self.values)
+        return PaintedPixels(self.shape, self.pixels[values != 0], values[values != 0])
+
     def repainted(self, region: tuple[slice, slice], labels: NDArray[np.integer[Any]]) -> "PaintedPixels":
         """With other labels in a part of the plane.
 

@@ -21,8 +21,9 @@ damaged is refused, and never written over. Paths of images are relative where t
 that they may move together.
 """
 
+from patchfield.store.arranged import ArrangedStack, arranged
 from patchfield.store.description import ProjectClass, ProjectView
-from patchfield.store.folder import is_held, recovery_folder
+from patchfield.store.folder import SUFFIX, is_held, recovery_folder
 from patchfield.store.history import Edit, History
 from patchfield.store.image import ProjectImage
 from patchfield.store.labels import ImageKey, ProjectLabels
@@ -31,6 +32,8 @@ from patchfield.store.recovery import Recoverable, recoverable
 from patchfield.store.sparse import Change
 
 __all__ = [
+    "SUFFIX",
+    "ArrangedStack",
     "Change",
     "Edit",
     "History",
@@ -41,6 +44,7 @@ __all__ = [
     "ProjectLabels",
     "ProjectView",
     "Recoverable",
+    "arranged",
     "is_held",
     "recoverable",
     "recovery_folder",

@@ -190,6 +190,7 @@ class ProjectLabels(MutableMapping[tuple[ImageKey, PlaneIndex], NDArray[np.unsig
 
     @property
     def has_unsaved(self) -> bool:
+        """Whether something is not on the disk yet."""
         return bool(self._unsaved)
 
     def _set(self, image: ProjectImage, planes: Mapping[PlaneIndex, SparseLabels]) -> bool:

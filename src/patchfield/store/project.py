@@ -118,6 +118,13 @@ class Project(Document):
             self._describe(images=others, dropped=(found.id,))
             self.labels.forget(found)
 
+    def rename(self, image: ImageKey, name: str) -> None:
+        """Call an image something else; its file keeps its name."""
+        found = self.image(image)
+        if name and name != found.name:
+            self._check_writable()
+            self._replace_images({found.id: replace(found, name=name)})
+
     def see(self, image: ImageKey, settings: ImageSettings) -> ProjectImage:
         """See an image with other settings.
 

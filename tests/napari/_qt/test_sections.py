@@ -50,7 +50,7 @@ def choose(box: QComboBox, wanted: object) -> None:
 
 def test_an_image_and_its_contrast_are_chosen(small, viewer, two_phases):
     other = viewer.add_image(two_phases(seed=1).astype(np.uint16), name="other")
-    section = ImagesSection(small, small.images)
+    section = ImagesSection(small)
     section.list.clicked.emit(section.list.model().index(1))
     assert small.current.source.layer is other
     assert section.description.text().startswith("grey · uint16")
@@ -67,7 +67,7 @@ def test_an_image_and_its_contrast_are_chosen(small, viewer, two_phases):
 def test_axes_are_asked_for_and_channels_chosen(small, viewer, two_phases):
     image = np.stack([two_phases(seed=seed) for seed in range(3)])
     small.select(viewer.add_image(image, name="three"))
-    section = ImagesSection(small, small.images)
+    section = ImagesSection(small)
     assert section.channels.isHidden()
     choose(section.axes, "channels first")
     assert small.current.source.settings == ImageSettings(axes="CYX")
@@ -87,8 +87,10 @@ def test_axes_are_asked_for_and_channels_chosen(small, viewer, two_phases):
 
 
 def test_layers_are_joined_as_colours(small, viewer, two_phases):
-    viewer.add_image(two_phases(seed=1), name="green")
-    section = ImagesSection(small, small.images)
+    viewer.add_image(two_phases(seed=2), name="another of its size")
+    viewer.add_image(two_phases(seed=1), name="green", blending="additive")
+    section = ImagesSection(small)
+    assert section.picks[0].findText("another of its size") < 0
     choose(section.channels, Channels.LAYERS)
     choose(section.picks[0], "steel")
     choose(section.picks[1], "green")

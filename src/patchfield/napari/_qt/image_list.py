@@ -1,10 +1,12 @@
 """The images as a list: thumbnail, name, and what is known of each."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt
-from qtpy.QtGui import QImage, QPainter, QPalette, QPixmap
-from qtpy.QtWidgets import QListView, QSizePolicy, QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from qtpy.QtGui import QContextMenuEvent, QImage, QPainter, QPalette, QPixmap
+from qtpy.QtWidgets import QListView, QMenu, QSizePolicy, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from patchfield.napari._qt.notices import notify_refusals
 from patchfield.napari.project.entries import ImageEntry
@@ -83,11 +85,11 @@ class _Delegate(QStyledItemDelegate):
 
 
 class ImageList(QListView):
-    """The images of a viewer; a click sees and paints on one."""
+    """The images of a viewer; a click sees and paints on one, and a right click closes or removes it."""
 
-    def __init__(self, images: Images) -> None:
+    def __init__(self, images: Images, close: Callable[[str], None], remove: Callable[[str], None]) -> None:
         super().__init__()
-        self._images = images
+        self._images, self._close, self._remove = images, close, remove
         self._model = _Model()
         self.setModel(self._model)
         self.setItemDelegate(_Delegate(self))
@@ -121,6 +123,19 @@ class ImageList(QListView):
     def names(self) -> list[str]:
         """The names, from top to bottom."""
         return [entry.name for entry in self._model.entries]
+
+    def contextMenuEvent(self, event: QContextMenuEvent | None) -> None:
+        if event is None or not self.indexAt(event.pos()).isValid():
+            return
+        entry: ImageEntry = self.indexAt(event.pos()).data(ENTRY)
+        menu = QMenu(self)
+        closing = menu.addAction("Close, and keep its strokes", partial(self._close, entry.key))
+        if closing is not None:
+            closing.setEnabled(entry.is_open)
+        menu.addAction(
+            "Remove from the list…" if entry.painted else "Remove from the list", partial(self._remove, entry.key)
+        )
+        menu.exec(event.globalPos())
 
     def _current_row(self) -> int:
         return next((row for row, entry in enumerate(self._model.entries) if entry.is_current), -1)

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout
 from patchfield.napari._qt.activity import Activity
 from patchfield.napari._qt.cards import GAP, Section, StatusCard, wrapping
 from patchfield.napari._qt.controls import Manners
+from patchfield.napari._qt.dropping import Dropping
 from patchfield.napari._qt.folding import remember_folding
 from patchfield.napari._qt.gui_thread import gui_thread
 from patchfield.napari._qt.notices import notify
@@ -21,6 +22,7 @@ from patchfield.napari._qt.sections.features import FeaturesSection
 from patchfield.napari._qt.sections.files import FilesBar
 from patchfield.napari._qt.sections.images import ImagesSection
 from patchfield.napari._qt.sections.objects import ObjectsSection
+from patchfield.napari._qt.sections.project import OfferCard, ProjectLine, ProjectMenu
 from patchfield.napari._qt.sections.segment import SegmentSection
 from patchfield.napari._qt.sections.view import ViewSection
 from patchfield.napari.controller import Controller
@@ -59,6 +61,7 @@ class PatchfieldPanel(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setFocusProxy(_canvas(viewer))
         self.classes.renamed.connect(to_image)
+        self._dropping = Dropping(self, viewer, self.controller)
         self._manners = Manners(self, to_image)
         # When the window goes, Qt destroys the panel and what is in it without asking. A method of the panel would not
         # be called any more; the controller outlives it.
@@ -81,7 +84,7 @@ class PatchfieldPanel(QWidget):
     def _lay_out(self) -> None:
         controller = self.controller
         self.status = StatusCard(controller)
-        self.images = ImagesSection(controller, controller.images)
+        self.images = ImagesSection(controller)
         self.classes = ClassesSection(controller)
         self.segment = SegmentSection(controller)
         self.view = ViewSection(controller)
@@ -90,8 +93,10 @@ class PatchfieldPanel(QWidget):
         self.features = FeaturesSection(controller)
         self.adapt = AdaptSection(controller, controller.adapting)
         self.keys = _keys_section()
+        self.project = ProjectMenu(controller)
         self.files = FilesBar(controller)
         controller.rereading.said.connect(show_info)
+        self.files.buttons.insertWidget(0, self.project, 1)
         controller.adapting.finished.connect(self.features.show_backbones)
         sections = QVBoxLayout()
         sections.setContentsMargins(0, 0, 4, 0)
@@ -105,8 +110,10 @@ class PatchfieldPanel(QWidget):
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(GAP)
         layout.addWidget(self.status)
+        layout.addWidget(OfferCard(controller))
         layout.addWidget(_Column(content), 1)
         layout.addWidget(self.files)
+        layout.addWidget(ProjectLine(controller))
 
 
 class _Column(QScrollArea):

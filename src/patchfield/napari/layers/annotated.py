@@ -1,7 +1,7 @@
 """An image with its labels layer, and what was last seen painted on it."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -29,6 +29,9 @@ COMPARED_PIXELS = 2**24
 
 WHOLE_PIXELS = 2**20
 """Planes of at most so many pixels are compared as a whole; of larger ones only the part that a stroke reached."""
+
+Steps = Sequence[list[Any]]
+"""What can be undone, as napari keeps it."""
 
 _TRANSFORMS = ("scale", "translate", "rotate", "shear", "affine", "units")
 
@@ -125,6 +128,28 @@ class AnnotatedImage:
             self.labels.data_setitem(tuple(np.concatenate(places, axis=1)), changed)
         if self._compare(wanted):
             self.strokes_changed.emit()
+
+    def restore(self, planes: Mapping[PlaneIndex, NDArray[Any]], done: Steps = (), undone: Steps = ()) -> None:
+        """Put back strokes that were painted earlier in a blank layer, with what can be undone and made again.
+
+        Parameters
+        ----------
+        planes : dict of plane index to (H, W) array
+        done, undone : sequences of steps
+            Each step is a list of (indices along all axes, values before, values after). The next one to undo comes
+            last, the next one to make again comes first.
+        """
+        for index, labels in planes.items():
+            self.labels.data[index] = labels
+        roles.forget_history(self.labels)
+        # napari 0.9 has no public way to its history.
+        self.labels._undo_history.extend(done)
+        self.labels._redo_history.extend(tuple(undone)[::-1])
+        for step in (*done, *undone):
+            for where, *_ in step:
+                self._painted_once.add(tuple(int(positions[0]) for positions in where[:-2]))
+        self._compare(list(planes))
+        self.labels.refresh()
 
     def erase(self, value: int) -> bool:
         """Remove the strokes of a class, as one step that can be undone; whether there were any."""

@@ -1,7 +1,7 @@
 """The images of a viewer that are painted on: which one is current, which come and go."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -10,12 +10,31 @@ from napari.layers import Image
 from psygnal import Signal
 
 from patchfield.errors import ImageError
-from patchfield.images import Contrast, ImageSettings
+from patchfield.images import Contrast, ImageSettings, PlaneIndex
 from patchfield.images.readers.orientation import UPRIGHT
 from patchfield.napari.layers import roles
 from patchfield.napari.layers.annotated import AnnotatedImage
 from patchfield.napari.layers.content import turn_upright
 from patchfield.napari.layers.stack import LayerStack, joinable, move_first_axis_last, move_last_axis_first
+from patchfield.napari.session.planes import Plane, SeenStack
+from patchfield.probe import PaintedPixels
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedElsewhere:
+    """What is painted on an image that has no labels layer now.
+
+    Attributes
+    ----------
+    id : str
+        What its planes are known by.
+    source : SeenStack
+    planes : dict of plane index to PaintedPixels
+    """
+
+    id: str
+    source: SeenStack
+    planes: Mapping[PlaneIndex, PaintedPixels]
 
 
 class Annotations:
@@ -31,6 +50,12 @@ class Annotations:
         The image that is painted on.
     default : ImageSettings
         How images are seen that nothing else was chosen for.
+    chosen : dict of str to ImageSettings
+        How layers, by their ids, are to be seen that were seen before, in a project.
+    together : callable
+        Gives the layers that came together with an image, to be seen as one picture.
+    elsewhere : dict of str to PaintedElsewhere
+        What is painted on images that have no labels layer now, by any key; it is learned from as well.
     """
 
     images_changed = Signal()
@@ -39,22 +64,31 @@ class Annotations:
     """An image is annotated from now on; it may bring labels along."""
     selected = Signal()
     """Another image, or another view of it, is the current one."""
+    ended = Signal(AnnotatedImage)
+    """An image is annotated no more, because its layer or its labels are gone, or because it is seen differently."""
     outdated = Signal(str)
     """An image (by id) is gone, or is seen differently: what was computed of it is worthless."""
     strokes_changed = Signal()
     """Strokes were added or taken away, on whichever image."""
+    relabelled = Signal(int, int)
+    """All strokes of a class, by its value, were given to another one on all images, or erased (0)."""
     class_selected = Signal(int)
     """Another label value is painted with."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.current: AnnotatedImage | None = None
         self.default = ImageSettings()
+        self.chosen: dict[str, ImageSettings] = {}
+        self.together: Callable[[Image], list[Image]] = lambda layer: []
+        self._names: dict[str, str] = {}
+        self.elsewhere: dict[str, PaintedElsewhere] = {}
         self._viewer = viewer
         self._annotated: dict[str, AnnotatedImage] = {}
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         for layer in self.choices:
             layer.events.name.connect(self._on_name)
+            self._names[str(layer.unique_id)] = str(layer.name)
 
     def __iter__(self) -> Iterator[AnnotatedImage]:
         return iter(tuple(self._annotated.values()))
@@ -64,6 +98,28 @@ class Annotations:
 
     def __contains__(self, image: str) -> bool:
         return image in self._annotated
+
+    def painted_planes(self) -> Iterator[tuple[Plane, SeenStack, PaintedPixels]]:
+        """All painted planes of all images, open or not, and their labels as last seen."""
+        for annotated in self:
+            for plane, labels in annotated.painted_planes():
+                yield plane, annotated.source, labels
+        for painted in self.elsewhere.values():
+            for index, labels in painted.planes.items():
+                yield Plane(painted.id, index), painted.source, labels
+
+    def relabel(self, value: int, into: int) -> bool:
+        """Give the strokes of a class to another one on all images, or erase them (0); whether undo can bring them back.
+
+        It does on images that are open.
+        """
+        changed = [annotated.relabel(value, into) for annotated in self]
+        for key, painted in self.elsewhere.items():
+            planes = {index: labels.relabelled(value, into) for index, labels in painted.planes.items()}
+            left = {index: labels for index, labels in planes.items() if len(labels)}
+            self.elsewhere[key] = replace(painted, planes=left)
+        self.relabelled.emit(value, into)
+        return any(changed)
 
     @property
     def choices(self) -> list[Image]:
@@ -159,7 +215,13 @@ class Annotations:
     @property
     def joinable(self) -> list[Image]:
         """The layers that can be the colours of the current image."""
-        return [] if self.current is None else joinable(self.current.source.layer, self.choices)
+        if self.current is None:
+            return []
+        # Images of one size are the rule where many are open: only what is shown as colours of one picture is offered.
+        layer = self.current.source.layer
+        together = self.together(layer)
+        parts = [other for other in self.choices if other is layer or other in together or other.blending == "additive"]
+        return joinable(layer, parts)
 
     def close(self) -> None:
         """Stop listening; the layers stay."""
@@ -173,6 +235,11 @@ class Annotations:
             layer.events.name.disconnect(self._on_name)
 
     def _seen_by_default(self, layer: Image) -> LayerStack:
+        if (chosen := self.chosen.get(str(layer.unique_id))) is not None:
+            source = LayerStack.from_layer(layer, replace(chosen, axes=None))
+            if chosen.axes in source.axes_choices:
+                return _with_axes(source, chosen.axes, chosen.channels)
+            return source
         source = LayerStack.from_layer(layer, replace(self.default, axes=None))
         if source.content.orientation != UPRIGHT:
             turn_upright(layer, source.content.orientation)
@@ -198,15 +265,24 @@ class Annotations:
         self.begun.emit(annotated)
         return annotated
 
+    def take_up(self) -> None:
+        """Go on with what is painted on images whose labels are there already: a panel was closed and opened again."""
+        for layer in self.choices:
+            painted = roles.find_of(self._viewer, str(layer.unique_id), roles.Role.LABELS) is not None
+            if painted and str(layer.unique_id) not in self._annotated:
+                self._begin(self._seen_by_default(layer))
+
     def _end(self, annotated: AnnotatedImage) -> None:
         annotated.release()
         del self._annotated[annotated.source.id]
+        self.ended.emit(annotated)
 
     def _on_inserted(self, event: Any) -> None:
         layer = event.value
         if not isinstance(layer, Image) or roles.is_ours(layer):
             return
         layer.events.name.connect(self._on_name)
+        self._names[str(layer.unique_id)] = str(layer.name)
         if self.current is None:
             self.select(layer)
         self.images_changed.emit()
@@ -223,6 +299,13 @@ class Annotations:
         self.images_changed.emit()
 
     def _on_name(self, event: Any) -> None:
+        """What was made of an image is called after it, unless somebody gave it a name of its own."""
+        for image in self.choices:
+            before, now = self._names.get(str(image.unique_id)), str(image.name)
+            for layer in self._viewer.layers if before not in (None, now) else ():
+                if roles.is_over(layer, image) and layer.name == f"{before} {roles.role(layer)}":
+                    layer.name = f"{now} {roles.role(layer)}"
+            self._names[str(image.unique_id)] = now
         self.images_changed.emit()
 
     def _on_image_changed(self, annotated: AnnotatedImage) -> None:

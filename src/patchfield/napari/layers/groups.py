@@ -8,6 +8,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
+from psygnal import Signal
 
 from patchfield.napari.jobs import Call
 from patchfield.napari.layers import roles
@@ -35,6 +36,9 @@ class Groups:
         Runs a call when the event that is being handled is over.
     """
 
+    taken_up = Signal()
+    """An image that came is current, and seen as a whole."""
+
     def __init__(self, viewer: ViewerModel, annotations: Annotations, later: Callable[[Call], None]) -> None:
         self._viewer = viewer
         self._annotations = annotations
@@ -51,6 +55,7 @@ class Groups:
         layers.events.removed.connect(self._on_removed)
         layers.selection.events.active.connect(self._on_active)
         annotations.selected.connect(self.show_current)
+        annotations.together = self._came_with
 
     def show_current(self) -> None:
         """Show the group of the current image, and hide all others; all of it, where it lies elsewhere than they do."""
@@ -123,6 +128,7 @@ class Groups:
         self._pictures += _pictures(arrived)
         self._annotations.select(arrived[0])
         self.fit()
+        self.taken_up.emit()
 
     def _on_active(self, event: Any) -> None:
         """Follow who chooses a layer in napari's list, once it is clear that this is what happened."""
@@ -180,8 +186,10 @@ class Groups:
 
     def _images_shown_with(self, source: LayerStack) -> list[Image]:
         """The image itself, what it is joined with, and the channels that came with it to be seen as one picture."""
-        channels = next((images for images in self._pictures if source.layer in images), [])
-        return [source.layer, *(part.layer for part in source.joined), *channels]
+        return [source.layer, *(part.layer for part in source.joined), *self._came_with(source.layer)]
+
+    def _came_with(self, layer: Image) -> list[Image]:
+        return next((images for images in self._pictures if layer in images), [])
 
     def _show(self, layer: Layer, *, always: bool) -> None:
         wanted = self._wanted.pop(str(layer.unique_id), layer.visible)

@@ -106,10 +106,15 @@ def placement(letters: str, calibration: Calibration | None) -> dict[str, Any]:
     return {"scale": scale, "units": tuple("pixel" if length is None else unit for length, unit in found)}
 
 
-def add_layer(viewer: ViewerModel, read: ReadFile) -> Image:
-    """Add a file that was read to a viewer; the layer knows where it is from, as if napari had opened it."""
+def as_layer(read: ReadFile) -> Image:
+    """A file that was read as a layer, which knows where it is from as if napari had opened it."""
     with layer_source(path=str(read.path), reader_plugin="napari-patchfield"):
-        layer = Image(read.pixels, **read.arguments)
+        return Image(read.pixels, **read.arguments)
+
+
+def add_layer(viewer: ViewerModel, read: ReadFile) -> Image:
+    """Add a file that was read to a viewer."""
+    layer = as_layer(read)
     viewer.add_layer(layer)
     return layer
 

@@ -64,6 +64,11 @@ def is_over(layer: Layer, image: Layer) -> bool:
     return is_ours(layer) and bool(layer.metadata[METADATA_KEY]["image"] == str(image.unique_id))
 
 
+def is_of(layer: Layer, image: str) -> bool:
+    """Whether a layer is one of ours, for the image of an id."""
+    return is_ours(layer) and str(layer.metadata[METADATA_KEY]["image"]) == image
+
+
 def role(layer: Layer) -> Role | None:
     """What a layer of ours is for; None for all others."""
     return Role(layer.metadata[METADATA_KEY]["role"]) if is_ours(layer) else None
@@ -71,8 +76,13 @@ def role(layer: Layer) -> Role | None:
 
 def find(viewer: ViewerModel, source: LayerStack, wanted: Role) -> Layer | None:
     """Our layer of that role for that image, whatever it is called by now."""
+    return find_of(viewer, source.id, wanted)
+
+
+def find_of(viewer: ViewerModel, image: str, wanted: Role) -> Layer | None:
+    """Our layer of that role for the image of an id."""
     for layer in viewer.layers:
-        if role(layer) is wanted and layer.metadata[METADATA_KEY]["image"] == source.id:
+        if role(layer) is wanted and layer.metadata[METADATA_KEY]["image"] == image:
             return layer
     return None
 

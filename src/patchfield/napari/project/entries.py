@@ -59,8 +59,6 @@ class ImageEntry:
         >>> ImageEntry("1", "steel").marks
         ''
         """
-        if self.problem:
-            return "cannot be opened"
         result = ["outdated"] if self.outdated else ["segmented"] if self.segmented else []
-        here = ["no file"] if self.only_here else []
+        here = ["cannot be opened"] if self.problem else ["no file"] if self.only_here else []
         return " · ".join([*(["painted"] if self.painted else []), *result, *here])

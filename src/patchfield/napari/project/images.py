@@ -1,11 +1,11 @@
 """The list of images: those that are open and those that wait in files, one of them current."""
 
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from napari.layers import Image
@@ -16,7 +16,7 @@ from patchfield.errors import ImageError, error_sentence
 from patchfield.images import IMAGE_SUFFIXES, ImageSettings, Stack, read_image
 from patchfield.napari.jobs import Job, Slot
 from patchfield.napari.layers import roles
-from patchfield.napari.layers.opening import ReadFile, add_layer, read_file, thumbnail
+from patchfield.napari.layers.opening import ReadFile, as_layer, read_file, thumbnail
 from patchfield.napari.project.entries import ImageEntry
 from patchfield.napari.session.results import ResultState
 from patchfield.napari.workspace import Workspace
@@ -33,6 +33,10 @@ class Listed:
     layer : Image or None
     stored : str
         Id of the image in the project; "" while it is in none.
+    kept : Path or None
+        Where its pixels are kept in the project, for an image that has no file of its own.
+    painted : bool
+        Whether something was painted on it when its project was opened.
     settings : ImageSettings
         How it is seen once it is opened; counts for images of a project.
     key : str
@@ -44,6 +48,8 @@ class Listed:
     path: Path | None = None
     layer: Image | None = None
     stored: str = ""
+    kept: Path | None = None
+    painted: bool = False
     settings: ImageSettings = field(default_factory=ImageSettings)
     key: str = field(default_factory=lambda: secrets.token_hex(6))
     problem: str = ""
@@ -69,12 +75,13 @@ class Images:
         self._opening = Slot(workspace.runner, self.changed.emit)
         self._thumbnails = Slot(workspace.runner)
         self._awaited: Listed | None = None
+        self._closing: Listed | None = None
         self._wanted: tuple[str, ...] = ()
         annotations = workspace.annotations
         annotations.images_changed.connect(self._on_layers)
         annotations.selected.connect(self.changed)
         annotations.strokes_changed.connect(self.changed)
-        workspace.results.changed.connect(self.changed)
+        workspace.results.changed.connect(self._on_result)
         self._on_layers()
 
     def __iter__(self) -> Iterator[Listed]:
@@ -102,6 +109,16 @@ class Images:
     def item_of(self, layer: Image) -> Listed | None:
         """The image of the list that a layer is."""
         return next((item for item in self._items if item.layer is layer), None)
+
+    def item_for(self, layer: Image) -> Listed:
+        """The image of the list that a layer is; it is taken into the list where it has just come."""
+        return self.item_of(layer) or self._take(layer)
+
+    def take_over(self, items: Iterable[Listed]) -> None:
+        """Add the images of a project."""
+        self._items += items
+        self.listed.emit()
+        self.changed.emit()
 
     def find(self, key: str) -> Listed:
         """The image of a key.
@@ -131,9 +148,9 @@ class Images:
             self._opening.cancel()
             self._awaited = None
             self._workspace.select(item.layer)
-        elif item.path is not None:
-            self._awaited, item.problem = item, ""
-            work = partial(_read, item.path, item.name, item.settings.axes)
+        elif (path := item.path or item.kept) is not None:
+            self._awaited = item
+            work = partial(_read, path, item.name, item.settings.axes)
             job = Job(work, partial(self._on_read, item), partial(self._on_unreadable, item))
             self._opening.submit(job, interrupt=True)
             self.changed.emit()
@@ -150,7 +167,8 @@ class Images:
 
     def add_files(self, paths: Iterable[str | Path]) -> None:
         """Add files to the list, each once, and see the first of them; the others are opened when they are chosen."""
-        known = {_real(item.path): item for item in self._items if item.path is not None}
+        known = {_real(item.path): item for item in self._items if item.path is not None and item.layer is None}
+        known |= {_real(item.path): item for item in self._items if item.path is not None}
         first: Listed | None = None
         for path in (Path(path) for path in paths):
             item = known.get(_real(path))
@@ -180,8 +198,22 @@ class Images:
             raise ImageError(f"{folder} holds no image files ({kinds}): choose another folder, or open the files.")
         self.add_files(found)
 
+    def close_image(self, key: str) -> None:
+        """Take the layers of an image out of the viewer; it stays in the list, and its strokes are learned from.
+
+        Raises
+        ------
+        ImageError
+            When it is not in the list any more.
+        """
+        item = self.find(key)
+        if item.layer is not None:
+            self._closing = item
+            self._workspace.viewer.layers.remove(item.layer)
+            self._closing = None
+
     def remove(self, key: str) -> None:
-        """Take an image off the list: its layers go out of the viewer; its file stays, and its strokes in the project.
+        """Take an image off the list: its layers go out of the viewer, its file stays.
 
         Raises
         ------
@@ -192,7 +224,8 @@ class Images:
         self._items.remove(item)
         layer, item.layer = item.layer, None
         if layer is not None and layer in self._workspace.viewer.layers:
-            ours = [other for other in self._workspace.viewer.layers if _is_over(other, layer)]
+            image = str(layer.unique_id)
+            ours = [other for other in self._workspace.viewer.layers if roles.is_of(other, image)]
             self._workspace.viewer.layers.remove(layer)
             for other in ours:
                 self._workspace.viewer.layers.remove(other)
@@ -226,26 +259,33 @@ class Images:
         self.listed.emit()
         self.changed.emit()
 
-    def _take(self, layer: Image) -> None:
+    def _on_result(self, _: object) -> None:
+        self.changed.emit()
+
+    def _take(self, layer: Image) -> Listed:
         """A layer that came: a file of the list that was opened, or a new image."""
         path = Path(layer.source.path) if layer.source.path else None
-        waiting = [item for item in self._items if item.layer is None and path is not None and item.path is not None]
-        item = next((item for item in waiting if path is not None and _real(item.path) == _real(path)), None)
+        waiting = [item for item in self._items if item.layer is None and path is not None]
+        item = next((item for item in waiting if _real(path) in (_real(item.path), _real(item.kept))), None)
         if item is None:
             item = Listed(str(layer.name), path)
             self._items.append(item)
         item.layer, item.problem = layer, ""
+        return item
 
     def _close(self, item: Listed) -> None:
         """An image whose layer was deleted stays in the list where it can be opened again."""
         item.layer = None
-        if not item.stored:
+        is_closed = item is self._closing and item.path is not None
+        if not (is_closed or item.stored or item.key in self._workspace.annotations.elsewhere):
             self._items.remove(item)
 
     def _on_read(self, item: Listed, read: ReadFile) -> None:
         if item in self._items and item.layer is None:
-            # The list knows it before the viewer says that a layer came.
-            add_layer(self._workspace.viewer, read)
+            layer = as_layer(read)
+            if item.stored:
+                self._workspace.annotations.chosen[str(layer.unique_id)] = item.settings
+            self._workspace.viewer.add_layer(layer)
         self._awaited = None
 
     def _on_unreadable(self, item: Listed, error: Exception) -> None:
@@ -260,8 +300,8 @@ class Images:
         for item in sorted(wanted, key=lambda item: self._wanted.index(item.key)):
             if item.layer is not None:
                 sources.append((item.key, self._workspace.annotations.source_of(item.layer)))
-            elif item.path is not None and not item.problem:
-                sources.append((item.key, item.path))
+            elif (path := item.path or item.kept) is not None and not item.problem:
+                sources.append((item.key, path))
         if sources:
             self._thumbnails.submit(Job(partial(_thumbnails, sources), self._on_thumbnail), interrupt=True)
 
@@ -273,19 +313,18 @@ class Images:
             self.changed.emit()
 
     def _entry(self, item: Listed) -> ImageEntry:
-        annotated, state = None, ResultState.NONE
+        annotations, painted, state = self._workspace.annotations, item.painted, ResultState.NONE
         if item.layer is not None:
             image = str(item.layer.unique_id)
             state = self._workspace.results.states.get(image, ResultState.NONE)
-            if image in self._workspace.annotations:
-                annotated = self._workspace.annotations[image]
+            painted = image in annotations and bool(annotations[image].snapshots)
         return ImageEntry(
             key=item.key,
             name=item.name,
             path=item.path,
             is_open=item.layer is not None,
             is_current=item is self.current,
-            painted=annotated is not None and bool(annotated.snapshots),
+            painted=painted or item.key in annotations.elsewhere,
             segmented=state is not ResultState.NONE,
             outdated=state is ResultState.OUTDATED,
             only_here=item.path is None,
@@ -314,22 +353,12 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     >>> sorted(["b10.tif", "b9.tif", "a.tif"], key=natural_key)
     ['a.tif', 'b9.tif', 'b10.tif']
     """
-    parts: list[tuple[int, int, str]] = []
-    text = ""
-    for letter in name.casefold() + "\0":
-        if letter.isdecimal() != text[-1:].isdecimal() and text:
-            parts.append((0, int(text), "") if text.isdecimal() else (1, 0, text))
-            text = ""
-        text += letter
-    return tuple(parts)
+    parts = re.split(r"(\d+)", name.casefold())
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
 
 
 def _real(path: Path | None) -> Path | None:
     return None if path is None else path.resolve()
-
-
-def _is_over(layer: Any, image: Image) -> bool:
-    return roles.is_ours(layer) and layer.metadata[roles.METADATA_KEY]["image"] == str(image.unique_id)
 
 
 def _read(path: Path, name: str, axes: str | None) -> Iterator[ReadFile]:

@@ -10,8 +10,7 @@ from patchfield.backbones import Backbone
 from patchfield.field import ExtractionStep, FeatureRecipe, LookedAt
 from patchfield.images import ModelImage, model_image
 from patchfield.napari.jobs import Reported, Returned, reports
-from patchfield.napari.layers.stack import LayerStack
-from patchfield.napari.session.planes import Plane
+from patchfield.napari.session.planes import Plane, SeenStack
 from patchfield.napari.session.status import Progress
 from patchfield.pipeline import Extractor
 
@@ -53,7 +52,7 @@ class Extraction:
     ----------
     recipe : FeatureRecipe
         Of one backbone.
-    source : LayerStack
+    source : SeenStack
     plane : Plane
     looked_at : callable
         Says which region of the plane is looked at: its tiles come first.
@@ -66,7 +65,7 @@ class Extraction:
         Whether all pixels are the same, or have no value: no features tell them apart.
     """
 
-    def __init__(self, recipe: FeatureRecipe, source: LayerStack, plane: Plane, looked_at: LookedAt) -> None:
+    def __init__(self, recipe: FeatureRecipe, source: SeenStack, plane: Plane, looked_at: LookedAt) -> None:
         self.recipe, self.source, self.plane = recipe, source, plane
         self.seconds = 0.0
         self.is_flat = False

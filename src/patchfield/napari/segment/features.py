@@ -11,7 +11,6 @@ from patchfield.errors import error_sentence
 from patchfield.field import FeatureField, FeatureRecipe, Region, estimate, is_alike
 from patchfield.images import ImageSettings
 from patchfield.napari.jobs import Job, Runner, Slot
-from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.segment.extraction import (
     Extracted,
     Extraction,
@@ -22,7 +21,7 @@ from patchfield.napari.segment.extraction import (
     load_extractor,
 )
 from patchfield.napari.segment.kept import KeptField, KeptFields
-from patchfield.napari.session.planes import Plane
+from patchfield.napari.session.planes import Plane, SeenStack
 from patchfield.napari.session.status import Progress
 from patchfield.pipeline import Extractor
 
@@ -101,7 +100,7 @@ class Features:
         self.device = "auto"
         self.max_kept_bytes = MAX_KEPT_BYTES
         self._slot = Slot(runner)
-        self._wanted: tuple[tuple[Plane, LayerStack], ...] = ()
+        self._wanted: tuple[tuple[Plane, SeenStack], ...] = ()
         self._current: Plane | None = None
         self._kept = KeptFields()
         self._left: dict[tuple[FeatureRecipe, Plane], Extraction] = {}
@@ -162,7 +161,7 @@ class Features:
             self._left.clear()
             self._restart()
 
-    def request(self, wanted: Sequence[tuple[Plane, LayerStack]]) -> None:
+    def request(self, wanted: Sequence[tuple[Plane, SeenStack]]) -> None:
         """Compute the fields of these planes, in their order, where they are missing, and of no others any more."""
         self._wanted = tuple(wanted)
         if self.problem is None:
@@ -250,7 +249,7 @@ class Features:
             self._start(*todo[0])
         self.changed.emit()
 
-    def _start(self, plane: Plane, source: LayerStack) -> None:
+    def _start(self, plane: Plane, source: SeenStack) -> None:
         """Load what is still to be loaded, or go on with the plane."""
         extractor = self.extractor
         self._current = plane
@@ -263,7 +262,7 @@ class Features:
             work = partial(extracting, extractor, self._extractions(plane, source))
         self._slot.submit(Job(work, self._on_step, self._on_error), interrupt=True)
 
-    def _extractions(self, plane: Plane, source: LayerStack) -> list[Extraction]:
+    def _extractions(self, plane: Plane, source: SeenStack) -> list[Extraction]:
         """Those of a plane that are to be begun or gone on with, the quick ones first."""
         recipes = [recipe for recipe in self.recipes if not self._kept.is_complete(recipe, plane)]
         for recipe in recipes:

@@ -1,6 +1,7 @@
 """The live probe: learns from every stroke, latest wins, and says when its answer is out of date."""
 
 import copy
+from collections.abc import Collection
 from functools import partial
 from typing import Protocol
 
@@ -183,6 +184,22 @@ class Live:
         self.loaded = self.probe = probe
         self._kept = KeptSamples() if probe is None else probe.kept
         self._merged, self._changes = {}, {}
+
+    def keep_only(self, images: Collection[str]) -> None:
+        """Forget what the loaded probe keeps of all images but some, by their ids: their strokes are here themselves.
+
+        A stroke that is erased leaves no trace then.
+        """
+        kept = KeptSamples() if self.loaded is None else self.loaded.kept
+        chosen = np.array([kept.sources[image].id in images for image in kept.images], bool)
+        if self.loaded is None or chosen.all():
+            return
+        self.loaded, changes = copy.copy(self.loaded), self._changes
+        self.loaded.kept = kept.subset(chosen)
+        self._kept = self.loaded.kept.relabelled(changes) if changes else self.loaded.kept
+        if not chosen.any():
+            self.loaded, self._kept = None, KeptSamples()
+        self.strokes_changed()
 
     def _on_classes(self) -> None:
         """A class that goes takes what is kept of it along; undo brings it back."""

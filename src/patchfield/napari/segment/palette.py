@@ -40,8 +40,7 @@ class Palette:
         for annotated in workspace.annotations:
             if annotated.labels.selected_label == value:
                 annotated.labels.selected_label = into
-        given = [annotated.relabel(value, into) for annotated in workspace.annotations]
-        workspace.classes.remove(value, returns=any(given))
+        workspace.classes.remove(value, returns=workspace.annotations.relabel(value, into))
         workspace.select_class(into)
 
     @property

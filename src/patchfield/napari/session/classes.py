@@ -162,8 +162,15 @@ class ClassTable:
     def replace(self, classes: Mapping[int, ClassInfo]) -> None:
         """Take names and colours from elsewhere (a loaded probe); painted classes it lacks stay."""
         kept = {value: entry for value, entry in self._classes.items() if entry.pixels}
-        new = {value: replace(kept.get(value, PaintClass(value, info)), info=info) for value, info in classes.items()}
+        known = self._classes
+        new = {value: replace(known.get(value, PaintClass(value, info)), info=info) for value, info in classes.items()}
         self._set((new | {value: entry for value, entry in kept.items() if value not in new}).values())
+
+    def restore(self, classes: Iterable[PaintClass]) -> None:
+        """Take these classes in place of all others; the ones to begin with where there is none."""
+        found = {entry.value: entry for entry in classes if 0 < entry.value <= MAX_VALUE}
+        self._removed.clear()
+        self._set((found or ClassTable()._classes).values())
 
     def count(self, pixels: Mapping[int, int]) -> None:
         """Take over the numbers of painted pixels; values without a class get one."""

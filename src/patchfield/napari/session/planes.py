@@ -1,8 +1,18 @@
 """Which plane of which image."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from patchfield.images import PlaneIndex
+from patchfield.images import ImageSettings, PlaneIndex, Stack
+
+
+class SeenStack(Stack, Protocol):
+    """An image, and how it is seen: a layer of the viewer, or a file that waits."""
+
+    @property
+    def settings(self) -> ImageSettings:
+        """Contrast and channels."""
+        ...
 
 
 @dataclass(frozen=True)

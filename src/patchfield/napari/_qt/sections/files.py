@@ -116,14 +116,14 @@ class FilesBar(QWidget):
                 "A folder of files…": notify_refusals(self._apply_to_folder),
             },
         )
-        buttons = row(self.save, load, self.apply)
+        self.buttons = row(self.save, load, self.apply)
         for index in range(3):
-            buttons.setStretch(index, 1)
+            self.buttons.setStretch(index, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GAP)
         layout.addLayout(row(self.progress, self.stop, stretch=0))
-        layout.addLayout(buttons)
+        layout.addLayout(self.buttons)
 
     def _save(self, write: Callable[[Path], None], title: str, what: str, kinds: list[str]) -> Callable[[], None]:
         def save() -> None:

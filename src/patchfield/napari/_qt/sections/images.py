@@ -10,9 +10,9 @@ from patchfield.images import IMAGE_SUFFIXES, Contrast
 from patchfield.napari._qt.cards import LABEL_WIDTH, Section, hint, icon, row, tool
 from patchfield.napari._qt.image_list import ImageList
 from patchfield.napari._qt.notices import notify_refusals
+from patchfield.napari._qt.sections.project import confirmed
 from patchfield.napari.controller import Controller
 from patchfield.napari.layers.stack import LayerStack
-from patchfield.napari.project.images import Images
 
 FILES = f"Images ({' '.join(f'*{suffix}' for suffix in sorted(IMAGE_SUFFIXES))});;All files (*)"
 
@@ -44,13 +44,14 @@ PICKS = {Channels.ALL: 0, Channels.ONE: 1, Channels.THREE: 3, Channels.LAYERS: 3
 class ImagesSection(Section):
     """The list of images; of the current one contrast, and axes and channels where there is a choice."""
 
-    def __init__(self, workspace: Controller, images: Images) -> None:
+    def __init__(self, controller: Controller) -> None:
         super().__init__("Images", expanded=True)
-        self._workspace, self._images, self._settings = workspace, images, workspace.settings
-        self.list = ImageList(images)
+        self._workspace, self._images, self._project = controller, controller.images, controller.project
+        self._settings = controller.settings
+        self.list = ImageList(controller.images, self._close, self._remove)
         self.previous = tool(icon("left_arrow"), "Previous image (PageUp)", lambda: self._step(-1))
         self.next = tool(icon("right_arrow"), "Next image (PageDown)", lambda: self._step(1))
-        self.remove = tool(icon("delete"), "Take the image off the list; its file stays as it is", self._remove)
+        self.remove = tool(icon("delete"), "Take the image off the list; its file stays as it is", self._remove_current)
         self.open = QPushButton("Open…")
         self.open.setToolTip("Add images to the list: files, or all images of a folder")
         menu = QMenu(self.open)
@@ -124,10 +125,20 @@ class ImagesSection(Section):
     def _step(self, step: int) -> None:
         notify_refusals(self._images.step)(step)
 
-    def _remove(self) -> None:
+    def _remove_current(self) -> None:
         current = self._images.current
         if current is not None:
-            notify_refusals(self._images.remove)(current.key)
+            self._remove(current.key)
+
+    def _remove(self, key: str) -> None:
+        """Take an image off the list; what is painted on it goes only if that is meant."""
+        entry = next(entry for entry in self._images.entries if entry.key == key)
+        question = f"Remove {entry.name} with all that is painted on it? Closing it would keep its strokes."
+        if not entry.painted or confirmed(self, question, "Remove"):
+            notify_refusals(self._project.remove)(key)
+
+    def _close(self, key: str) -> None:
+        notify_refusals(self._images.close_image)(key)
 
     def open_files(self) -> None:
         """Ask for image files, and add them to the list."""
