@@ -96,7 +96,7 @@ def test_one_goes_on_where_one_was(at_work, stroke, scans):
     assert after.view.show is Show.UNCERTAINTY
     assert [(entry.name, entry.pixels, entry.visible) for entry in after.classes] == [
         ("ferrite", 64, True),
-        ("foreground", 128, False),
+        ("class 2", 128, False),
     ]
     assert after.live.probe is not None
     assert [entry.is_open for entry in after.images.entries] == [False, True, False], "only what is chosen is opened"

@@ -109,9 +109,12 @@ class Annotations:
                 yield Plane(painted.id, index), painted.source, labels
 
     def relabel(self, value: int, into: int) -> bool:
-        """Give the strokes of a class to another one on all images, or erase them (0); whether undo can bring them back.
+        """Give the strokes of a class to another one on all images, or erase them (0).
 
-        It does on images that are open.
+        Returns
+        -------
+        bool
+            Whether undo can bring them back: it does on images that are open.
         """
         changed = [annotated.relabel(value, into) for annotated in self]
         for key, painted in self.elsewhere.items():

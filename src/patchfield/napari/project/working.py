@@ -122,7 +122,8 @@ class WorkingProject:
     def has_pending(self) -> bool:
         """Whether something was painted that is not on the disk yet."""
         project = self._writer.project
-        return bool(self._writer.pending) or (project is not None and project.labels.has_unsaved)
+        unsaved = project is not None and project.labels.has_unsaved
+        return bool(self._writer.pending) or unsaved or self._writes.busy
 
     @property
     def summary(self) -> str:
