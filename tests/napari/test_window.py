@@ -84,20 +84,36 @@ def test_from_a_dropped_image_to_a_segmentation_that_follows_undo(open_panel, se
     assert follows_strokes(panel)
 
 
+def on_canvas(viewer, places) -> list[QPoint]:
+    """Where places of the image, (row, column), are on the canvas."""
+    height, width = viewer.canvas.size
+    (middle_row, middle_column), zoom = viewer.scene.camera.center[-2:], viewer.scene.camera.zoom
+    return [
+        QPoint(round(width / 2 + (column - middle_column) * zoom), round(height / 2 + (row - middle_row) * zoom))
+        for row, column in places
+    ]
+
+
 def drag(viewer, start, end):
     """Press, move and release the left button between two points of the image (row, column)."""
     native = viewer.window._qt_viewer.canvas.native
-    height, width = viewer.canvas.size
-    (middle_row, middle_column), zoom = viewer.scene.camera.center[-2:], viewer.scene.camera.zoom
-    path = [
-        QPoint(round(width / 2 + (column - middle_column) * zoom), round(height / 2 + (row - middle_row) * zoom))
-        for row, column in np.linspace(start, end, 8)
-    ]
+    path = on_canvas(viewer, np.linspace(start, end, 8))
     QTest.mouseMove(native, path[0])
     QTest.mousePress(native, Qt.MouseButton.LeftButton, pos=path[0])
     for point in path[1:]:
         QTest.mouseMove(native, point, delay=5)
     QTest.mouseRelease(native, Qt.MouseButton.LeftButton, pos=path[-1])
+
+
+def encircle(viewer, center, radius):
+    """Press the right button and move once around: napari 0.9 fills what was encircled."""
+    native = viewer.window._qt_viewer.canvas.native
+    angles = np.linspace(0, 2 * np.pi, 40)
+    around = np.stack([center[0] + radius * np.sin(angles), center[1] + radius * np.cos(angles)], axis=1)
+    path = on_canvas(viewer, around)
+    QTest.mouseClick(native, Qt.MouseButton.RightButton, pos=path[0])
+    for point in path[1:]:
+        QTest.mouseMove(native, point, delay=5)
 
 
 def test_painting_with_the_mouse(open_panel, settle, two_phases, qtbot):
@@ -114,6 +130,20 @@ def test_painting_with_the_mouse(open_panel, settle, two_phases, qtbot):
     assert set(np.unique(labels[:, :40])) == {0, 1}
     assert set(np.unique(labels[:, 56:])) == {0, 2}
     assert follows_strokes(panel)
+
+
+def test_what_is_encircled_and_filled_with_the_right_button_is_one_stroke(open_panel, settle, two_phases, qtbot):
+    viewer, panel = open_panel(two_phases(), show=True)
+    settle(panel, State.NEED_CLASSES)
+    viewer.reset_view()
+    qtbot.wait(200)
+    current, strokes = panel.controller.current, []
+    current.strokes_changed.connect(lambda: strokes.append(current.labels.data.copy()))
+    encircle(viewer, (48, 24), 14)
+    assert len(strokes) == 1
+    assert current.labels.data[48, 24] == 1, "filled"
+    current.labels.undo()
+    assert not current.labels.data.any(), "as one step"
 
 
 def test_the_panel_says_what_is(open_panel, settle, two_phases, paint_both):

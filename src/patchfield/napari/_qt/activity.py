@@ -50,6 +50,11 @@ class Activity:
     Parameters
     ----------
     controller : Controller
+
+    Attributes
+    ----------
+    bars : dict of str to bar
+        What is in the dock, by its title.
     """
 
     def __init__(self, controller: Controller) -> None:
@@ -66,7 +71,7 @@ class Activity:
             _Work("What the probe goes by", lambda: check.progress, check.cancel),
             _Work("Adapting the model", lambda: adapting.status.progress, adapting.stop),
         )
-        self._bars: dict[str, _Bar] = {}
+        self.bars: dict[str, _Bar] = {}
         self._awaited = self._closed = False
         parts = (features, applying, exporting, folder, objects, check, adapting)
         self._signals = tuple(part.changed for part in parts)
@@ -78,8 +83,8 @@ class Activity:
         for signal in self._signals:
             signal.disconnect(self._note, missing_ok=True)
         self._closed = True
-        for title in [*self._bars]:
-            self._bars.pop(title).close()
+        for title in [*self.bars]:
+            self.bars.pop(title).close()
 
     def _note(self) -> None:
         if not self._awaited:
@@ -92,10 +97,10 @@ class Activity:
         if self._closed:
             return
         for work in self._works:
-            progress, bar = work.progress(), self._bars.get(work.title)
+            progress, bar = work.progress(), self.bars.get(work.title)
             if progress is not None and bar is None:
-                self._bars[work.title] = _Bar(work.title, progress.total, work.stop)
+                self.bars[work.title] = _Bar(work.title, progress.total, work.stop)
             elif progress is not None and bar is not None:
                 bar.move(progress)
             elif bar is not None:
-                self._bars.pop(work.title).close()
+                self.bars.pop(work.title).close()

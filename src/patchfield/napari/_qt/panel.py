@@ -65,7 +65,8 @@ class PatchfieldPanel(QWidget):
         self._manners = Manners(self, to_image)
         # When the window goes, Qt destroys the panel and what is in it without asking. A method of the panel would not
         # be called any more; the controller outlives it.
-        self._close = _closing(Activity(self.controller), page, self.controller)
+        self.activity = Activity(self.controller)
+        self._close = _closing(self.activity, page, self.controller)
         self.destroyed.connect(self._close)
 
     def event(self, event: QEvent | None) -> bool:
