@@ -63,7 +63,7 @@ def test_what_was_saved_opens_as_labels_with_names_and_colours(stack, registered
     np.testing.assert_allclose(opened.scale, (30, 0.5, 0.5))
     assert str(opened.units[-1]) == "micrometer"
     np.testing.assert_allclose(opened.get_color(2), (1, 0, 0, 1))
-    assert list(opened.features["class"]) == ["unlabelled", "background", "pore"]
+    assert list(opened.features["class"]) == ["unlabelled", "class 1", "pore"]
     again = tmp_path / f"again{ending}"
     opened.save(str(again), plugin=PLUGIN)
     assert read_label_stack(again).classes[2].name == "pore"
