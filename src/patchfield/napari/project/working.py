@@ -327,6 +327,11 @@ class WorkingProject:
         )
         self._workspace.annotations.elsewhere[item.key] = painted
         if is_open and annotated.labels not in layers:
+            self._workspace.runner.later(partial(self._say_that_labels_are_gone, item))
+
+    def _say_that_labels_are_gone(self, item: Listed) -> None:
+        """Say it where the image stayed: a viewer that is closed, or cleared, takes both."""
+        if not self._closed and item.layer in self._workspace.viewer.layers:
             gone = f"The labels of {item.name} are gone, its strokes are kept"
             self.said.emit(f"{gone}: choose it in the list of images to have them back.")
 
