@@ -24,6 +24,8 @@ class NoticeRow(QWidget):
         # A layout asks a label for its height before it knows its width.
         self.sentence.setMinimumHeight(2 * self.sentence.fontMetrics().lineSpacing())
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.button.setToolTip("What can be done about it")
+        self.button.setAccessibleName("What can be done about it")
         self.button.clicked.connect(self._press)
         self._notice: Notice | None = None
         self.setLayout(row(self.sentence, self.button, stretch=0))
