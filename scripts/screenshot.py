@@ -18,7 +18,7 @@ from patchfield.napari.session.view import Show
 from patchfield.samples import load_sample
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
-SIZE = (1400, 880)
+SIZE = (1600, 1000)
 PATIENCE = 300
 
 

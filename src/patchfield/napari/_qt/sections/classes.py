@@ -58,15 +58,16 @@ class ClassRow(QFrame):
         self.name.editingFinished.connect(self._rename)
         self.name.installEventFilter(self)
         self._end_editing()
-        self.pixels, self.fraction, self.key = _small(), _small(), _small()
-        self.key.setFixedWidth(28)
+        # As wide as what they may have to say: counts that grow do not widen the panel.
+        self.name.setMinimumWidth(self.name.fontMetrics().horizontalAdvance("lamellae"))
+        self.pixels, self.fraction, self.key = _small("9,999"), _small("100.0 %"), _small("⇧W")
         self.eye = tool(icon("visibility"), "Show or hide this class in the segmentation", self._toggle)
         self.remove = tool(icon("delete"), "Remove the class and its strokes (undo brings them back)", self._remove)
         self.more = tool(QIcon(), "More: rename, move, merge", self._show_menu_here)
         self.more.setText("⋮")
         layout = row(self.color, self.name, self.pixels, self.fraction, self.key, self.eye, self.remove, self.more)
         layout.setStretch(1, 1)
-        layout.setSpacing(4)
+        layout.setSpacing(3)
         layout.setContentsMargins(4, 1, 4, 1)
         self.setLayout(layout)
 
@@ -345,9 +346,11 @@ def _entry(menu: QMenu, title: str, verb: Callable[[], object], *, possible: boo
     return action
 
 
-def _small() -> QLabel:
+def _small(longest: str) -> QLabel:
     label = QLabel()
     label.setStyleSheet("font-size: 9pt;")
+    label.ensurePolished()
+    label.setFixedWidth(label.fontMetrics().horizontalAdvance(longest) + GAP)
     label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     return label
 
