@@ -121,10 +121,11 @@ def paint_both() -> Callable[[Controller], None]:
 
 
 @pytest.fixture(autouse=True)
-def recovery(tmp_path, monkeypatch) -> Path:
+def recovery(tmp_path_factory, monkeypatch) -> Path:
     """A recovery folder that is empty at first: what is painted in one test is not offered to the next."""
-    monkeypatch.setenv("PATCHFIELD_RECOVERY", str(tmp_path / "kept" / "recovery"))
-    return tmp_path / "kept" / "recovery"
+    folder = tmp_path_factory.mktemp("kept") / "recovery"
+    monkeypatch.setenv("PATCHFIELD_RECOVERY", str(folder))
+    return folder
 
 
 @pytest.fixture
