@@ -1,5 +1,6 @@
 """Class maps without specks: smoothing, holes and small pieces. All steps are off unless they are asked for."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,8 @@ class Cleaning:
 
 
 MAX_RADIUS = 100
+_CHUNK = 2**20
+"""Pixels."""
 
 
 def clean(segmentation: NDArray[Any], settings: Cleaning) -> NDArray[Any]:
@@ -75,60 +78,104 @@ def clean(segmentation: NDArray[Any], settings: Cleaning) -> NDArray[Any]:
     >>> np.unique(clean(spotted, Cleaning(min_size=2)))
     array([1], dtype=uint8)
     """
-    cleaned = segmentation.copy()
-    if settings.smoothing > 0:
-        planes = cleaned.reshape(-1, *cleaned.shape[-2:])
-        cleaned = np.stack([_smoothed(plane, settings.smoothing) for plane in planes]).reshape(cleaned.shape)
-    for value in settings.fill_holes:
-        cleaned[binary_fill_holes(cleaned == value) & (cleaned != 0)] = value
-    if settings.min_size > 1:
-        _absorb_small_pieces(cleaned, settings.min_size)
+    *_, cleaned = cleaning_steps(segmentation, settings)
     return cleaned
 
 
-def _smoothed(plane: NDArray[Any], radius: float) -> NDArray[Any]:
-    """The most frequent class in a disc around every pixel of a plane."""
-    best = np.zeros(plane.shape, np.int64)
+def cleaning_steps(segmentation: NDArray[Any], settings: Cleaning) -> Iterator[NDArray[Any]]:
+    """As :func:`clean`, with a yield after every part of the work, so that it can be given up there.
+
+    Yields
+    ------
+    ndarray
+        The map as far as it is cleaned; only the last one is the result.
+    """
+    cleaned = segmentation.copy()
+    yield cleaned
+    if settings.smoothing > 0:
+        for plane in cleaned.reshape(-1, *cleaned.shape[-2:]):
+            smoothed = plane
+            for step in _smoothing_steps(plane, settings.smoothing):
+                smoothed = step
+                yield cleaned
+            plane[...] = smoothed
+    for value in settings.fill_holes:
+        cleaned[binary_fill_holes(cleaned == value) & (cleaned != 0)] = value
+        yield cleaned
+    if settings.min_size > 1:
+        for _ in _absorbing_rounds(cleaned, settings.min_size):
+            yield cleaned
+    yield cleaned
+
+
+def _smoothing_steps(plane: NDArray[Any], radius: float) -> Iterator[NDArray[Any]]:
+    """The most frequent class in a disc around every pixel of a plane; class by class, the last one is the result."""
+    best = np.zeros(plane.shape, np.int32)
     winner = plane.copy()
-    own = np.zeros(plane.shape, np.int64)
-    for value in np.unique(plane[plane != 0]):
+    own = np.zeros(plane.shape, np.int32)
+    for value in _values(plane):
         is_value = plane == value
         count = _disc_sum(is_value, radius)
-        own[is_value] = count[is_value]
-        winner = np.where(count > best, value, winner)
-        best = np.maximum(best, count)
-    return np.where((own == best) | (plane == 0), plane, winner)
+        np.copyto(own, count, where=is_value)
+        np.copyto(winner, value, where=count > best)
+        np.maximum(best, count, out=best)
+        yield winner
+    np.copyto(winner, plane, where=(own == best) | (plane == 0))
+    yield winner
 
 
-def _disc_sum(mask: NDArray[np.bool_], radius: float) -> NDArray[np.int64]:
+def _disc_sum(mask: NDArray[np.bool_], radius: float) -> NDArray[np.int32]:
     """How many pixels of a mask lie within a radius of every pixel: running sums, one row of the disc at a time."""
     height, width = mask.shape
     reach = int(radius)
-    padded = np.zeros((height + 2 * reach, width + 2 * reach + 1), np.int64)
+    padded = np.zeros((height + 2 * reach, width + 2 * reach + 1), np.int32)
     padded[reach : reach + height, reach + 1 : reach + 1 + width] = mask
-    sums = padded.cumsum(axis=1)
-    total = np.zeros(mask.shape, np.int64)
+    sums = np.cumsum(padded, axis=1, out=padded)
+    total = np.zeros(mask.shape, np.int32)
     for row in range(-reach, reach + 1):
         half = int(np.sqrt(radius**2 - row**2))
         rows = sums[reach + row : reach + row + height]
-        total += rows[:, reach + half + 1 : reach + half + 1 + width] - rows[:, reach - half : reach - half + width]
+        total += rows[:, reach + half + 1 : reach + half + 1 + width]
+        total -= rows[:, reach - half : reach - half + width]
     return total
 
 
-def _absorb_small_pieces(segmentation: NDArray[Any], min_size: int) -> None:
+def _values(segmentation: NDArray[Any]) -> NDArray[Any]:
+    """The classes that occur, ascending; 0 is none."""
+    found: NDArray[Any] = np.zeros(0, segmentation.dtype)
+    for rows in _slabs(segmentation):
+        found = np.union1d(found, np.unique(segmentation[rows]))
+    classes: NDArray[Any] = found[found != 0]
+    return classes
+
+
+def _slabs(values: NDArray[Any]) -> Iterator[slice]:
+    """Pieces along the first axis: what indexes arrays lets no other thread go on meanwhile."""
+    rows = max(1, _CHUNK * len(values) // max(1, values.size))
+    for first in range(0, len(values), rows):
+        yield slice(first, first + rows)
+
+
+def _absorbing_rounds(segmentation: NDArray[Any], min_size: int) -> Iterator[None]:
     """Give small pieces to the classes around them, in place; those among small ones follow in the next round."""
-    values = np.unique(segmentation[segmentation != 0])
+    values = _values(segmentation)
     while True:
-        pieces = label(segmentation, background=0, connectivity=segmentation.ndim)
-        small: NDArray[np.bool_] = np.less(np.bincount(pieces.ravel()), min_size)
+        pieces, count = label(segmentation, background=0, connectivity=segmentation.ndim, return_num=True)
+        yield
+        sizes = np.zeros(count + 1, np.int64)
+        for rows in _slabs(pieces):
+            sizes += np.bincount(pieces[rows].ravel(), minlength=len(sizes))
+        small: NDArray[np.bool_] = np.less(sizes, min_size)
         small[0] = False
         borders = _borders_with_classes(segmentation, pieces, small, values)
         goes: NDArray[np.bool_] = np.asarray((borders > 0).any(axis=1))
         if not goes.any():
             return
         new_values = values[borders.argmax(axis=1)]
-        moved = goes[pieces]
-        segmentation[moved] = new_values[pieces[moved]]
+        for rows in _slabs(pieces):
+            moved = goes[pieces[rows]]
+            segmentation[rows][moved] = new_values[pieces[rows][moved]]
+        yield
 
 
 def _borders_with_classes(
@@ -136,13 +183,17 @@ def _borders_with_classes(
 ) -> NDArray[np.int64]:
     """For every piece that is small, how many pixel faces it shares with large pieces of each class: (N, K)."""
     counts = np.zeros(len(small) * len(values), np.int64)
-    is_small = small[pieces]
+    is_small = np.zeros(pieces.shape, bool)
+    for rows in _slabs(pieces):
+        is_small[rows] = small[pieces[rows]]
     is_large = (segmentation != 0) & ~is_small
     for axis in range(segmentation.ndim):
         ahead = (slice(None),) * axis + (slice(1, None),)
         behind = (slice(None),) * axis + (slice(None, -1),)
         for here, there in ((ahead, behind), (behind, ahead)):
             shared = is_small[here] & is_large[there]
-            of_class = np.searchsorted(values, segmentation[there][shared])
-            counts += np.bincount(pieces[here][shared] * len(values) + of_class, minlength=len(counts))
+            own, neighbours = pieces[here], segmentation[there]
+            for rows in _slabs(shared):
+                of_class = np.searchsorted(values, neighbours[rows][shared[rows]])
+                np.add.at(counts, own[rows][shared[rows]].astype(np.int64) * len(values) + of_class, 1)
     return counts.reshape(len(small), len(values))

@@ -7,7 +7,7 @@ from napari.components import ViewerModel
 
 from patchfield.images import PlaneIndex
 from patchfield.napari.jobs import Job, Slot
-from patchfield.napari.segment.drawing import Drawn, Target, draw_rest, draw_view
+from patchfield.napari.segment.drawing import Drawn, Target, Waiting, draw_rest, draw_view
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.view import Show
 from patchfield.napari.workspace import Workspace
@@ -54,8 +54,12 @@ class CutPlanes:
         asked = (live.probe.identity, [target.plane for target in targets])
         if targets and asked != self._asked and not (self._slot.busy and self._continues(asked)):
             self._asked = asked
-            job = Job(partial(_draw, live.probe, targets), self._workspace.draw, self._workspace.on_error)
+            job = Job(partial(_draw, live.probe, targets), self._on_step, self._workspace.on_error)
             self._slot.submit(job, interrupt=True)
+
+    def _on_step(self, step: Drawn | Waiting) -> None:
+        if isinstance(step, Drawn):
+            self._workspace.draw(step)
 
     def _continues(self, asked: tuple[str, list[Plane]]) -> bool:
         """Whether what is under way is the same work, of which some is done by now."""
@@ -101,7 +105,7 @@ def _distance(index: PlaneIndex, other: PlaneIndex) -> int:
     return sum(abs(a - b) for a, b in zip(index, other, strict=True))
 
 
-def _draw(probe: LinearProbe, targets: Sequence[Target]) -> Iterator[Drawn]:
+def _draw(probe: LinearProbe, targets: Sequence[Target]) -> Iterator[Drawn | Waiting]:
     for target in targets:
         draw = draw_view if target.is_small else draw_rest
         yield from draw(probe, target, Show.SEGMENTATION, 0)

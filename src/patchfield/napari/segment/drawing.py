@@ -11,7 +11,8 @@ from patchfield.field.coarse import coarse_projection
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.results import Made
 from patchfield.napari.session.view import Show
-from patchfield.objects import Cleaning, clean
+from patchfield.objects import Cleaning
+from patchfield.objects.cleaning import cleaning_steps
 from patchfield.probe import LinearProbe
 
 SMALL = 2**21
@@ -72,7 +73,12 @@ class Drawn:
     last: bool = True
 
 
-def draw_view(probe: LinearProbe, target: Target, show: Show, shown_class: int) -> Iterator[Drawn]:
+@dataclass(frozen=True)
+class Waiting:
+    """A plane is being finished; the job can be cancelled here."""
+
+
+def draw_view(probe: LinearProbe, target: Target, show: Show, shown_class: int) -> Iterator[Drawn | Waiting]:
     """What is in view of the segmentation, and of the map that is shown beside it; all of a small plane.
 
     Where pixels of the image are smaller than those of the canvas, one for each of these is segmented and repeated.
@@ -91,7 +97,7 @@ def draw_view(probe: LinearProbe, target: Target, show: Show, shown_class: int) 
             yield Drawn(target.plane, drawn[0], region, drawn[1], made, last=False)
 
 
-def draw_rest(probe: LinearProbe, target: Target, show: Show, shown_class: int) -> Iterator[Drawn]:
+def draw_rest(probe: LinearProbe, target: Target, show: Show, shown_class: int) -> Iterator[Drawn | Waiting]:
     """All of a larger plane, pixel by pixel, nearest to the view first; nothing of a small one."""
     if not target.is_small:
         yield from _draw(probe, target, pieces(_everything(target.field), target.view), show, shown_class)
@@ -114,7 +120,9 @@ def pieces(area: Region, view: Region, block: int = BLOCK) -> list[Region]:
     return sorted(found, key=lambda piece: sum(_distance(a, b) for a, b in zip(piece, view, strict=True)))
 
 
-def _draw(probe: LinearProbe, target: Target, regions: list[Region], show: Show, shown_class: int) -> Iterator[Drawn]:
+def _draw(
+    probe: LinearProbe, target: Target, regions: list[Region], show: Show, shown_class: int
+) -> Iterator[Drawn | Waiting]:
     """A whole plane, piece by piece, finished when all pieces are there."""
     field, finishes, by = target.field, probe.finishing != Cleaning(), probe.identity
     segmentation: np.ndarray = np.zeros(field.shape if finishes else (0, 0), np.uint8)
@@ -130,7 +138,10 @@ def _draw(probe: LinearProbe, target: Target, regions: list[Region], show: Show,
             yield Drawn(target.plane, kind, region, values, made, last=last and not finishes)
     if finishes:
         # What becomes of a pixel depends on pixels far away: all pieces have to be there.
-        finished = clean(segmentation, probe.finishing)
+        finished = segmentation
+        for step in cleaning_steps(segmentation, probe.finishing):
+            finished = step
+            yield Waiting()
         yield Drawn(target.plane, Show.SEGMENTATION, _everything(field), finished, Made(by, whole=target.complete))
 
 

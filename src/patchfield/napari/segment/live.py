@@ -9,7 +9,7 @@ import numpy as np
 from psygnal import Signal
 
 from patchfield.napari.jobs import Job, Runner, Slot
-from patchfield.napari.segment.drawing import Drawn, Target, draw_rest
+from patchfield.napari.segment.drawing import Drawn, Target, Waiting, draw_rest
 from patchfield.napari.segment.known import KnownImages
 from patchfield.napari.segment.updates import (
     Counted,
@@ -251,6 +251,8 @@ class Live:
             case Drawn():
                 self.drawn.emit(step)
                 return
+            case Waiting():
+                return
             case Updated(seconds):
                 self.seconds = seconds
                 self._draw_rest(request)
@@ -262,7 +264,11 @@ class Live:
         if self.probe is None or request.target is None or request.target.is_small:
             return
         work = partial(draw_rest, self.probe, request.target, request.show, request.shown_class)
-        self._rests.submit(Job(work, self.drawn.emit, self._on_error, delay=REST_DELAY), interrupt=True)
+        self._rests.submit(Job(work, self._on_rest, self._on_error, delay=REST_DELAY), interrupt=True)
+
+    def _on_rest(self, step: Drawn | Waiting) -> None:
+        if isinstance(step, Drawn):
+            self.drawn.emit(step)
 
     def _validate(self, labelled: tuple[Labelled, ...]) -> None:
         """Hold out strokes to see how well they are predicted, beside everything else."""

@@ -10,7 +10,7 @@ import numpy as np
 from patchfield.errors import TooFewClassesError
 from patchfield.field import FeatureField
 from patchfield.images import Stack
-from patchfield.napari.segment.drawing import Drawn, Target, draw_view
+from patchfield.napari.segment.drawing import Drawn, Target, Waiting, draw_view
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.view import Show
 from patchfield.objects import Cleaning
@@ -115,7 +115,7 @@ class Unlearned:
 
 
 Images = Callable[[Sequence[Labelled]], list[TrainingImage]]
-UpdateStep = Counted | Learned | Unlearned | Drawn | Updated
+UpdateStep = Counted | Learned | Unlearned | Drawn | Waiting | Updated
 
 
 def update(request: UpdateRequest) -> Generator[UpdateStep, None, None]:
