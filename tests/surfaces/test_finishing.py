@@ -14,7 +14,7 @@ from patchfield.store import Project
 from tests.surfaces.ways import RECIPE, Window, from_probe, run
 
 FINISHING = Cleaning(smoothing=2, fill_holes=(2,), min_size=40)
-OPTIONS = ("--smooth", "2", "--fill-holes", "foreground", "--min-size", "40")
+OPTIONS = ("--smooth", "2", "--fill-holes", "class 2", "--min-size", "40")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_what_a_command_is_told_replaces_what_the_probe_says_and_is_saved(window
     window.controller.live.finish(FINISHING)
     window.controller.files.save_probe(tmp_path / "a.probe")
     run("probe", tmp_path / "a.probe")
-    assert "holes filled by foreground" in " ".join(capsys.readouterr().out.split())
+    assert "holes filled by class 2" in " ".join(capsys.readouterr().out.split())
     window.controller.files.save_labels(tmp_path / "steel_strokes.png")
     options = ("--labels", tmp_path / "steel_strokes.png", "--probe", tmp_path / "a.probe", "--smooth", "0")
     run("segment", tmp_path / "steel.png", *options, "--save-probe", tmp_path / "b.probe", "-o", tmp_path / "out")

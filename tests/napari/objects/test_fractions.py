@@ -26,7 +26,7 @@ def test_the_fractions_are_those_of_the_segmentation_and_follow_it(painted, stro
 def test_they_are_features_of_the_segmentation_that_napari_shows(painted):
     layer, found = painted.current.result(Role.SEGMENTATION), painted.results.fractions(painted.current.source)
     painted.classes.rename(2, "pore")
-    assert list(layer.features["class"]) == ["unlabelled", "background", "pore"]
+    assert list(layer.features["class"]) == ["unlabelled", "class 1", "pore"]
     assert list(layer.features["pixels"]) == [0, found.pixels[1], found.pixels[2]]
     assert "covers" in str(layer.get_status((10, 10), world=True)["value"])
 

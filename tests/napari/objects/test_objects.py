@@ -1,6 +1,7 @@
 """Objects in the window are those of the library and of the command line."""
 
 import csv
+import shlex
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_objects_are_those_of_the_library_with_their_features_on_the_layer(grain
     np.testing.assert_array_equal(layer.features["index"], table["object"])
     for column in ("area (µm²)", "mean intensity", "solidity", "nearest neighbour (µm)"):
         np.testing.assert_allclose(layer.features[column], table[column])
-    assert f"{table.rows} objects of foreground" in grains.objects.measured.sentence()
+    assert f"{table.rows} objects of class 2" in grains.objects.measured.sentence()
     assert grains.viewer.layers.selection.active is grains.current.labels, "the brush stays in hand"
 
 
@@ -72,7 +73,7 @@ def test_the_table_is_that_of_the_command_shown(grains, tmp_path, monkeypatch):
     grains.objects.find(ObjectOptions(min_size=10, split=True, intensity=False))
     grains.objects.write(tmp_path / "window.csv")
     grains.files.save_segmentation(tmp_path / "grains_segmentation.tif")
-    words = grains.objects.command.replace("'", "").split()
+    words = shlex.split(grains.objects.command)
     assert run(*words[1:]) == 0
 
     def rows(path) -> list[dict[str, str]]:
