@@ -198,7 +198,7 @@ def test_another_detail_is_computed_and_its_cost_shown(open_panel, settle, two_p
     panel.features.detail.activated.emit(mirrored)
     settle(panel, State.NEED_CLASSES)
     assert panel.controller.features.recipes[0].sampling == "hr-dv2"
-    assert "4 views · 64 channels · CPU" in panel.features.cost.text()
+    assert "17 views · 64 channels · CPU" in panel.features.cost.text()
 
 
 def test_closing_the_panel_in_the_middle_of_a_job_keeps_the_labels(open_panel, two_phases, paint_both, qtbot):
@@ -242,12 +242,12 @@ def test_two_windows_at_once(open_panel, settle, two_phases, paint_both):
     assert second.classes.shown[0].name.text() == "class 1"
 
 
-def test_refused_input_becomes_a_notification(open_panel, two_phases, tmp_path):
+def test_refused_input_becomes_a_notification(open_panel, two_phases, tmp_path, qtbot):
     _, panel = open_panel(two_phases())
     (tmp_path / "broken.probe").write_bytes(b"no probe")
     before = len(notification_manager.records)
     panel.controller.files.load_probe(tmp_path / "broken.probe")
-    QTest.qWait(300)
+    qtbot.waitUntil(lambda: len(notification_manager.records) > before, timeout=PATIENCE)
     (notification,) = notification_manager.records[before:]
     assert "broken.probe" in notification.message
 
