@@ -126,7 +126,7 @@ class AnnotatedImage:
         changed = np.concatenate(painted) if painted else np.zeros(0, np.uint8)
         if len(changed):
             self.labels.data_setitem(tuple(np.concatenate(places, axis=1)), changed)
-        if self._compare(wanted):
+        if self._compare(list(wanted)):
             self.strokes_changed.emit()
 
     def restore(self, planes: Mapping[PlaneIndex, NDArray[Any]], done: Steps = (), undone: Steps = ()) -> None:
