@@ -69,11 +69,15 @@ def _mean(
             break
         tokens = _chosen(grid.tokens, row_tokens, column_tokens)
         maps = project_tokens(tokens, weights)
-        total += maps[:, torch.from_numpy(row_of.ravel())][:, :, torch.from_numpy(column_of.ravel())] * grid.count
+        if maps.shape != total.shape:
+            maps = maps[:, torch.from_numpy(row_of.ravel())][:, :, torch.from_numpy(column_of.ravel())]
+        total.add_(maps, alpha=grid.count)
         read, counted = read + size, counted + grid.count
     return total / counted
 
 
 def _chosen(tokens: torch.Tensor, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> torch.Tensor:
-    """The tokens where some rows and columns cross: only these are read."""
-    return tokens[torch.from_numpy(rows)[:, None], torch.from_numpy(columns)[None, :]]
+    """The tokens where some rows and columns cross: only these are read, each in one piece."""
+    places = torch.from_numpy(rows)[:, None] * tokens.shape[1] + torch.from_numpy(columns)
+    chosen = tokens.reshape(-1, tokens.shape[2]).index_select(0, places.reshape(-1))
+    return chosen.reshape(len(rows), len(columns), -1)

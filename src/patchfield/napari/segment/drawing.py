@@ -1,7 +1,8 @@
 """From a probe to the pixels of a result: what is in view first, as fine as the canvas shows it, then the rest."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from patchfield.probe import LinearProbe
 
 SMALL = 2**21
 """Pixels of a plane that is drawn as a whole after every stroke."""
+
+COARSE = 2**19
+"""Pixels that are segmented at most of what is seen from a distance, however many the canvas has."""
 
 BLOCK = 1024
 """Side of the pieces in which the rest of a larger plane is segmented: after each of them a stroke can interrupt."""
@@ -88,6 +92,7 @@ def draw_view(probe: LinearProbe, target: Target, show: Show, shown_class: int) 
         return
     made = Made(probe.identity, whole=False)
     if target.step > 1:
+        target = replace(target, step=_coarse_step(target))
         scores = _coarse_scores(probe, target)
         for kind, values in _coarse_maps(probe, scores, show, shown_class):
             yield Drawn(target.plane, kind, target.view, _repeated(values, target), made, last=False)
@@ -155,6 +160,13 @@ def _draw_piece(
         known = np.flatnonzero(probe.values == shown_class)
         maps = probe.probabilities(target.field, region)
         yield show, maps[known[0]] if len(known) else np.zeros(maps.shape[1:], np.float32)
+
+
+def _coarse_step(target: Target) -> int:
+    """How far apart the pixels lie that are segmented of what is in view."""
+    rows, columns = target.view
+    pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
+    return max(target.step, math.ceil((pixels / COARSE) ** 0.5))
 
 
 def _coarse_scores(probe: LinearProbe, target: Target) -> NDArray[np.float32]:
