@@ -29,6 +29,10 @@ VIRTUAL_SCREEN := $(shell command -v xvfb-run >/dev/null 2>&1 && echo 'xvfb-run 
 SYSTEM_PACKAGES := xvfb xauth libgl1 libegl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 \
 	libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0
 
+# Compiled modules are kept whatever the environment says: each worker, and each process that a test starts, would
+# otherwise compile everything anew, and pytest rewrite all of napari.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo app test test-minimum lint system-packages clean
 .DELETE_ON_ERROR:
 

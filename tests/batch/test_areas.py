@@ -71,7 +71,7 @@ for index in range(15):
 """
     table = tmp_path / "areas.csv"
     processes = [subprocess.Popen([sys.executable, "-c", program, table, str(run)]) for run in range(3)]
-    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    assert [process.wait(timeout=600) for process in processes] == [0, 0, 0]
     assert sorted((row["image"], row["name"]) for row in rows_of(table)) == sorted(
         [("of all", "void"), *((f"{run}-{index}", "void") for run in range(3) for index in range(15))]
     )

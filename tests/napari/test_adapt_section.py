@@ -11,7 +11,7 @@ from patchfield.napari.plugin import PLUGIN
 
 pytestmark = pytest.mark.gui
 
-PATIENCE = 60_000
+PATIENCE = 300_000
 
 
 @pytest.fixture(autouse=True)

@@ -24,10 +24,10 @@ def window(make_napari_viewer, qtbot, two_phases):
     viewer = make_napari_viewer(show=True)
     viewer.add_image(two_phases(), name="steel")
     _, panel = viewer.window.add_plugin_dock_widget(PLUGIN)
-    qtbot.waitUntil(lambda: panel.controller.status.state is State.NEED_CLASSES, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.controller.status.state is State.NEED_CLASSES, timeout=300_000)
     yield viewer, panel
     panel.controller.close()
-    qtbot.waitUntil(lambda: not panel.controller.live.updating, timeout=60_000)
+    qtbot.waitUntil(lambda: not panel.controller.live.updating, timeout=300_000)
 
 
 def scroll(widget) -> None:
@@ -129,7 +129,7 @@ def test_the_class_that_is_painted_with_can_be_removed(window, stroke, value, pa
     assert not (controller.current.labels.data == value).any()
     if painted:
         controller.current.labels.undo()
-        qtbot.waitUntil(lambda: value in controller.classes, timeout=60_000)
+        qtbot.waitUntil(lambda: value in controller.classes, timeout=300_000)
         assert controller.classes[value].name == "pore"
 
 
@@ -205,8 +205,8 @@ def test_menus_offer_what_can_be_done(window, paint_both, qtbot):
     assert not any(action.isEnabled() for action in (*save, *apply))
     assert all("first" in action.toolTip() or "one plane" in action.toolTip() for action in (*save, *apply))
     paint_both(panel.controller)
-    qtbot.waitUntil(lambda: all(action.isEnabled() for action in save), timeout=60_000)
-    qtbot.waitUntil(lambda: apply[-1].isEnabled(), timeout=60_000)
+    qtbot.waitUntil(lambda: all(action.isEnabled() for action in save), timeout=300_000)
+    qtbot.waitUntil(lambda: apply[-1].isEnabled(), timeout=300_000)
     assert not apply[0].isEnabled(), "one image of one plane"
     assert np.any(panel.controller.current.labels.data)
 
@@ -238,7 +238,7 @@ def test_backbones_are_joined_by_check_boxes(window, qtbot):
     assert section.joined["micro"].isHidden(), "what is used already cannot be joined to itself"
     section.joined["filters"].click()
     assert features.name == "micro | filters"
-    qtbot.waitUntil(lambda: panel.controller.target() is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.controller.target() is not None, timeout=300_000)
     assert "micro | filters, 146 channels" in section.toggleButton().toolTip()
     assert [section.detail.itemData(index) for index in range(section.detail.count())] == ["balanced", "hr-dv2"]
     section.joined["filters"].click()
@@ -249,7 +249,7 @@ def test_after_a_failure_there_are_two_ways_on(window, qtbot):
     _, panel = window
     panel.controller.on_error = lambda error: None
     panel.controller.make_features(FeatureRecipe("no-such-backbone"))
-    qtbot.waitUntil(lambda: panel.controller.status.state is State.STOPPED, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.controller.status.state is State.STOPPED, timeout=300_000)
     card = panel.status
     assert (card.button.text(), card.back.text()) == ("Retry", "Back to micro")
     assert not card.back.isHidden()

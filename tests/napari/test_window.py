@@ -18,7 +18,7 @@ from patchfield.napari.session.view import Show
 
 pytestmark = pytest.mark.gui
 
-PATIENCE = 60_000
+PATIENCE = 300_000
 
 
 @pytest.fixture

@@ -406,7 +406,7 @@ class TestAtWork:
 
         painter = Path(__file__).with_name("killed_painters.py")
         done = subprocess.run(
-            [sys.executable, painter, tmp_path, scan], capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, painter, tmp_path, scan], capture_output=True, text=True, timeout=600, check=False
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.split()[-1] == "24"
