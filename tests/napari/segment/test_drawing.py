@@ -24,7 +24,7 @@ def all_is_large(monkeypatch):
 def pieces(painted) -> list[drawing.Drawn]:
     """What is drawn from now on."""
     found: list[drawing.Drawn] = []
-    painted.live.drawn.connect(found.append)
+    painted.live.drawn.connect(lambda drawn: found.append(drawn))
     return found
 
 
