@@ -121,7 +121,8 @@ def worst_stroke(probe: LinearProbe, image: Open) -> Labels:
     """Labels with one stroke: the largest of the class whose strokes the probe knows worst."""
     strokes = find_strokes(image.strokes)
     rows, columns = np.divmod(strokes.pixels, strokes.width)
-    scores = image.field.sample(rows, columns) @ probe.weights + probe.bias
+    known = probe.scores_on(image.field)
+    scores = image.field.sample(rows, columns) @ known.weights + known.bias
     right = probe.values[scores.argmax(1)] == strokes.values
     classes = np.unique(strokes.values)
     worst = classes[np.argmin([right[strokes.values == value].mean() for value in classes])]

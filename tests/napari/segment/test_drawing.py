@@ -1,9 +1,11 @@
 """Of a large image, what is in view is segmented first, as fine as the canvas shows it; then the rest."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from patchfield import extract
+from patchfield import LinearProbe, extract
 from patchfield.field import FeatureRecipe
 from patchfield.field.coarse import coarse_projection
 from patchfield.napari.controller import Controller
@@ -11,6 +13,7 @@ from patchfield.napari.layers import Role
 from patchfield.napari.segment import drawing
 from patchfield.napari.session.results import ResultState
 from patchfield.napari.session.view import Show
+from patchfield.testing.backbones import RandomLift
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +72,27 @@ def test_maps_are_drawn_from_a_distance_too(painted, pieces, show):
     for piece in fine:
         final[piece.region] = piece.values
     assert np.mean(np.abs(coarse.values - final) < 0.1) > 0.85
+
+
+def test_from_a_distance_an_image_that_was_not_painted_is_seen_as_it_will_be_segmented():
+    """Its scores do without the shift of the image (patchfield.probe.shift), in whatever way it is drawn."""
+    noise = np.random.default_rng(1).normal(scale=0.2, size=(64, 96, 3))
+    image = (np.repeat([0.0, 0.5, 1.0], 32)[None, :, None] * [1.0, 1.0, 0.0] + noise).astype(np.float32)
+    fields = [
+        extract(pixels, RandomLift(), "fast", contrast=(-1.0, 3.0))
+        for pixels in (image, image + np.float32([0, 0.6, 0]))
+    ]
+    labels = np.zeros((64, 96), np.uint8)
+    labels[10:50:20, 5:25], labels[10:50:20, 40:60], labels[10:50:20, 70:90] = 1, 2, 3
+    probe = LinearProbe().fit([(fields[0], labels)])
+    view = (slice(0, 64), slice(0, 96))
+    target = SimpleNamespace(field=fields[1], view=view, step=4)
+    scores = drawing._coarse_scores(probe, target)
+    segmented = probe.segment(fields[1])[2::4, 2::4]
+    plain = probe.values[fields[1].argmax(probe.weights, probe.bias)][2::4, 2::4]
+    drawn = probe.values[scores.argmax(0)]
+    assert np.mean(drawn == segmented) > 0.85
+    assert np.mean(drawn == segmented) > np.mean(drawn == plain) + 0.1
 
 
 def test_while_only_the_view_is_new_the_result_is_partial_and_a_stroke_interrupts_the_rest(

@@ -175,7 +175,8 @@ def _coarse_scores(probe: LinearProbe, target: Target) -> NDArray[np.float32]:
         np.minimum(np.arange(part.start, part.stop, target.step) + target.step // 2, part.stop - 1)
         for part in target.view
     )
-    scores = coarse_projection(target.field, probe.weights, probe.bias, rows, columns)
+    known = probe.scores_on(target.field)
+    scores = coarse_projection(target.field, known.weights, known.bias, rows, columns)
     if target.field.missing is not None:
         scores[:, target.field.missing[np.ix_(rows, columns)]] = np.nan
     return scores
