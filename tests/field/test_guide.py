@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from patchfield.errors import ProbeError
-from patchfield.field import FeatureRecipe, guide_fingerprint, load_field, save_field
+from patchfield.field import FeatureRecipe, estimate, guide_fingerprint, load_field, save_field
 from patchfield.field.guide import guide_weights, node_axis
 from patchfield.field.lattice import Lattice
 from patchfield.images import ImageSettings
@@ -113,3 +113,9 @@ def test_resampled_images_are_guided_in_their_own_pixels(noise):
     assert field.shape == noise.shape[:2]
     rows, columns = np.array([0, 7, 60]), np.array([0, 40, 82])
     np.testing.assert_allclose(field.sample(rows, columns), field.dense()[:, rows, columns].T, atol=2e-6)
+
+
+def test_what_a_guide_takes_is_estimated(noise):
+    backbone = PatchMeans((14, 14, 4))
+    field = extract(noise, backbone, "phases(2)", "guided")
+    assert estimate(noise.shape[:2], backbone, "phases(2)", "guided").nbytes == field.nbytes

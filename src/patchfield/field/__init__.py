@@ -10,6 +10,7 @@ from patchfield.field.extract import (
     final_field,
     guide_fingerprint,
     is_alike,
+    is_coarse,
 )
 from patchfield.field.field import FeatureField, Region
 from patchfield.field.recipe import FeatureRecipe
@@ -31,6 +32,7 @@ __all__ = [
     "final_field",
     "guide_fingerprint",
     "is_alike",
+    "is_coarse",
     "load_field",
     "save_field",
 ]

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from patchfield.backbones import Backbone
 from patchfield.backbones.base import Level
 from patchfield.backbones.filters import FilterBank
+from patchfield.field.axis import Interpolation
 from patchfield.field.field import Block, FeatureField, Region
 from patchfield.field.grid import Grid, empty_tokens
-from patchfield.field.guide import GUIDE_VERSION, MIN_PITCH, guide_weights
+from patchfield.field.guide import GUIDE_VERSION, MIN_PITCH, guide_bytes, guide_weights
 from patchfield.field.guide_features import GuideFeatures
 from patchfield.field.lattice import Lattice, LatticeAxis
 from patchfield.field.recipe import FeatureRecipe
@@ -163,7 +164,24 @@ def final_field(
     return field
 
 
-def estimate(shape: tuple[int, int], backbone: Backbone, sampling: str | Sampling = "balanced") -> Estimate:
+def is_coarse(backbone: Backbone) -> bool:
+    """Whether all tokens of a backbone stand so far apart that guided interpolation has something to do.
+
+    Examples
+    --------
+    >>> import patchfield as pf
+    >>> is_coarse(pf.load_backbone("filters"))
+    False
+    """
+    return min(level.pitch for level in backbone.levels) >= MIN_PITCH
+
+
+def estimate(
+    shape: tuple[int, int],
+    backbone: Backbone,
+    sampling: str | Sampling = "balanced",
+    interpolation: Interpolation = "bilinear",
+) -> Estimate:
     """What the field of an image of `shape` will take, without computing it.
 
     Examples
@@ -179,6 +197,8 @@ def estimate(shape: tuple[int, int], backbone: Backbone, sampling: str | Samplin
         for level in backbone.levels:
             rows, columns = _counts(tiling, level)
             nbytes += rows * columns * level.channels * torch.float16.itemsize
+    if interpolation == "guided":
+        nbytes += sum(guide_bytes(shape) for level in backbone.levels if level.pitch >= MIN_PITCH)
     first = plan[0][1]
     pixels = first.rows.length * first.columns.length
     return Estimate(nbytes, len(plan), sum(len(tiling) for _, tiling, _ in plan), pixels)

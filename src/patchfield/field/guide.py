@@ -129,6 +129,12 @@ def node_axis(size: int) -> Axis:
     return Axis(size, AxisView(), (NODE_PITCH - 1) / 2, NODE_PITCH, -(-size // NODE_PITCH))
 
 
+def guide_bytes(shape: tuple[int, int]) -> int:
+    """Bytes of the weights of an image (H, W)."""
+    rows, columns = (node_axis(size).count for size in shape)
+    return rows * columns * _TAPS * torch.float16.itemsize
+
+
 def guide_weights(lattice: Lattice, describe: Describe) -> torch.Tensor:
     """The weights of the lattice nodes around each node of an image.
 

@@ -64,6 +64,22 @@ def test_an_image_and_its_contrast_are_chosen(small, viewer, two_phases):
     assert section.contrast.currentText() == "automatic", "each image has its own"
 
 
+def test_borders_follow_the_image_where_tokens_are_coarse(small, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATCHFIELD_WEIGHTS", str(tmp_path))
+    vit = random_vit("vit_tiny_patch16_224", depth=1, embed_dim=32, num_heads=2, device="cpu")
+    export_checkpoint(tmp_path / "tiny.safetensors", vit.transformer.vit.state_dict(), vit.spec)
+    section = FeaturesSection(small)
+    assert section.borders.isHidden(), "the filter bank has fine grids"
+    small.make_features([FeatureRecipe("tiny", "fast"), FeatureRecipe("filters", "fast")])
+    assert not section.borders.isHidden()
+    section.guided.click()
+    assert [recipe.interpolation for recipe in small.features.recipes] == ["guided", "bilinear"]
+    assert small.target().field.blocks[0].guide is not None
+    section.guided.click()
+    assert [recipe.interpolation for recipe in small.features.recipes] == ["bilinear", "bilinear"]
+    assert small.target().field.blocks[0].guide is None
+
+
 def test_axes_are_asked_for_and_channels_chosen(small, viewer, two_phases):
     image = np.stack([two_phases(seed=seed) for seed in range(3)])
     small.select(viewer.add_image(image, name="three"))

@@ -218,7 +218,7 @@ class Features:
         if not self.backbones:
             return None
         pairs = list(zip(self.recipes, self.backbones, strict=True))
-        expected = [estimate(shape, backbone, recipe.sampling) for recipe, backbone in pairs]
+        expected = [estimate(shape, backbone, recipe.sampling, recipe.interpolation) for recipe, backbone in pairs]
         speeds = [self._seconds_per_pixel.get(recipe) for recipe in self.recipes]
         seconds = [
             part.tiles * part.pixels_per_tile * speed

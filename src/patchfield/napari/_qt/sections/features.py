@@ -6,7 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLabel, QPushButton, QSizePolicy, QWidget
 
 from patchfield.backbones import Backbone
-from patchfield.field import FeatureRecipe
+from patchfield.field import FeatureRecipe, Interpolation, is_coarse
 from patchfield.napari._qt.cards import EMBEDDED_NAMES, LABEL_WIDTH, Section, hint, row
 from patchfield.napari._qt.choosing import OFFLINE, BackboneDialog
 from patchfield.napari.controller import Controller
@@ -38,11 +38,17 @@ class FeaturesSection(Section):
         self.detail = QComboBox()
         self.detail.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.detail.setToolTip("How many views of the image are averaged: more views, finer borders, more time")
+        self.guided = QCheckBox("as in the image")
+        self.guided.setToolTip(
+            "Let coarse tokens follow the borders that the image shows: crisper outlines for a little more time"
+        )
+        self.guided.setAccessibleName("Borders as in the image")
         self.cost = hint()
         self._lay_out()
         self.backbones.activated.connect(self._choose_backbone)
         self.download.clicked.connect(self._take_offer)
         self.detail.activated.connect(self._choose_detail)
+        self.guided.clicked.connect(self._guide)
         for box in self.joined.values():
             box.clicked.connect(lambda _: self._join())
         controller.features.changed.connect(self.show_cost)
@@ -98,8 +104,8 @@ class FeaturesSection(Section):
         self.rows.addWidget(self.description)
         self.rows.addWidget(self.download)
         self.rows.addWidget(self.gain)
-        join, detail = QLabel("Join with"), QLabel("Detail")
-        for label in (join, detail):
+        join, detail, borders = QLabel("Join with"), QLabel("Detail"), QLabel("Borders")
+        for label in (join, detail, borders):
             label.setFixedWidth(LABEL_WIDTH)
         line = row(join, *self.joined.values())
         line.addStretch()
@@ -108,6 +114,9 @@ class FeaturesSection(Section):
         line = row(detail, self.detail, stretch=1)
         self.details.setLayout(line)
         self.rows.addWidget(self.details)
+        self.borders = QWidget()
+        self.borders.setLayout(row(borders, self.guided, stretch=1))
+        self.rows.addWidget(self.borders)
         self.rows.addWidget(self.cost)
 
     def _show_details(self) -> None:
@@ -125,6 +134,8 @@ class FeaturesSection(Section):
                 self.detail.setItemData(index, DETAILS.get(name, name), Qt.ItemDataRole.ToolTipRole)
         self.detail.setCurrentIndex(self.detail.findData(features.recipes[0].sampling))
         self.details.setVisible(len(offered_now) > 1)
+        self.borders.setVisible(any(is_coarse(backbone) for backbone in features.backbones))
+        self.guided.setChecked(any(recipe.interpolation == "guided" for recipe in features.recipes))
 
     def _fill(self) -> None:
         for choice in short_choices():
@@ -185,9 +196,13 @@ class FeaturesSection(Section):
 
     def _make(self, backbone: str) -> None:
         main = self._main()
-        first = main if main.backbone == backbone else FeatureRecipe(backbone, main.sampling)
+        first = main if main.backbone == backbone else FeatureRecipe(backbone, main.sampling, self._interpolation)
         checked = [name for name, box in self.joined.items() if box.isChecked() and name != backbone]
         self._controller.make_features([first, *(FeatureRecipe(name, first.sampling) for name in checked)])
+
+    @property
+    def _interpolation(self) -> Interpolation:
+        return "guided" if self.guided.isChecked() and not self.borders.isHidden() else "bilinear"
 
     def _take_offer(self) -> None:
         if self._offer is not None:
@@ -209,6 +224,16 @@ class FeaturesSection(Section):
     def _choose_detail(self, index: int) -> None:
         sampling, recipes = self.detail.itemData(index), self._controller.features.recipes
         self._controller.make_features([replace(recipe, sampling=sampling) for recipe in recipes])
+
+    def _guide(self, guided: bool) -> None:
+        features = self._controller.features
+        interpolation: Interpolation = "guided" if guided else "bilinear"
+        self._controller.make_features(
+            [
+                replace(recipe, interpolation=interpolation, guide="") if is_coarse(backbone) else recipe
+                for recipe, backbone in zip(features.recipes, features.backbones, strict=True)
+            ]
+        )
 
     def _ask_for_file(self) -> str:
         path, _ = QFileDialog.getOpenFileName(self, "Open a checkpoint", "", CHECKPOINTS)
