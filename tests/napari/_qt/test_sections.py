@@ -105,6 +105,7 @@ def test_axes_are_asked_for_and_channels_chosen(small, viewer, two_phases):
 def test_layers_are_joined_as_colours(small, viewer, two_phases):
     viewer.add_image(two_phases(seed=2), name="another of its size")
     viewer.add_image(two_phases(seed=1), name="green", blending="additive")
+    small.select(viewer.layers["steel"])
     section = ImagesSection(small)
     assert section.picks[0].findText("another of its size") < 0
     choose(section.channels, Channels.LAYERS)
