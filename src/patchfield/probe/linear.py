@@ -4,26 +4,25 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from patchfield.errors import ProbeError
 from patchfield.field import FeatureField, FeatureRecipe, Region
 from patchfield.images import Calibration
 from patchfield.objects.cleaning import Cleaning, clean
-from patchfield.probe.classes import ClassInfo, complete_classes
+from patchfield.probe import maps
+from patchfield.probe.classes import ClassInfo
 from patchfield.probe.feature_cache import FeatureCache
 from patchfield.probe.file import read_probe, write_probe
-from patchfield.probe.kept import KeptSamples, facts_of, joined_centres
+from patchfield.probe.kept import KeptSamples
 from patchfield.probe.labels import Integers
+from patchfield.probe.learning import learned
 from patchfield.probe.material import LabelledField, Material
-from patchfield.probe.shift import Shift
-from patchfield.probe.solver import LinearMap, fit_softmax, measure_response
-from patchfield.probe.trained import Trained, TrainingFacts, alike, check_classes, fingerprints, summary
+from patchfield.probe.solver import LinearMap
+from patchfield.probe.trained import Trained, TrainingFacts, alike, fingerprints, summary
 from patchfield.probe.training_image import PixelSizeMismatch, TrainingImage, mismatch
 
 DEFAULT_L2 = 0.01
@@ -128,16 +127,12 @@ class LinearProbe:
     @property
     def fingerprint(self) -> str:
         """Short hash of what it has learned: classes, weights, and how the features are made that they are for."""
-        digest = self._digest()
-        digest.update(repr((sorted(self.classes.items()), self.recipes)).encode())
-        return digest.hexdigest()[:16]
+        return self._hash((sorted(self.classes.items()), self.recipes))
 
     @property
     def identity(self) -> str:
         """Short hash of what decides the pixels of its segmentations; that of names and colours is `fingerprint`."""
-        digest = self._digest()
-        digest.update(repr(fingerprints(self.recipes)).encode())
-        return digest.hexdigest()[:16]
+        return self._hash(fingerprints(self.recipes))
 
     @property
     def samples(self) -> KeptSamples:
@@ -205,26 +200,8 @@ class LinearProbe:
         ProbeError
             When the features are of another backbone than the kept samples.
         """
-        before = self._trained
         kept = self.kept.unpainted(material.strokes, material.images)
-        used = material.samples.values > 0
-        values, index = np.unique(np.concatenate([material.samples.values[used], kept.values]), return_inverse=True)
-        check_classes(values)
-        recipes = material.recipes if material.features or before is None else before.recipes
-        features = [*_used_features(material, used), *([kept.features.astype(np.float32)] if len(kept) else [])]
-        channels = features[0].shape[1]
-        same = before is not None and alike(before.recipes, len(before.scores.weights), recipes, channels)
-        if len(kept) and before is not None and not same:
-            raise ProbeError(
-                f"The probe keeps samples of {summary(before.recipes, len(before.scores.weights))} and cannot learn "
-                f"from {summary(recipes, channels)}: extract the images alike, or train a new probe."
-            )
-        start = before.scores_for(values) if before is not None and same else None
-        scores = fit_softmax(features, index, self.l2, start)
-        named = complete_classes(values, classes, before.classes if before else {})
-        shift = Shift(self._centres(material), partial(measure_response, features, index, self.l2, scores))
-        known = shift if len(shift.centres) else None
-        self._trained = Trained(values, scores, named, recipes, facts_of(material, kept), known)
+        self._trained = learned(material, kept, self._trained, self.l2, classes)
         self.kept, self._latest = kept, material
         return self
 
@@ -301,12 +278,7 @@ class LinearProbe:
         ProbeError
             As :meth:`segment`.
         """
-        scores = self.scores_on(field)
-        smallest = self.values.astype(np.min_scalar_type(self.values.max()))
-        labels: NDArray[np.unsignedinteger] = smallest[field.argmax(scores.weights, scores.bias, region)]
-        if field.missing is not None:
-            labels[field.missing[region or ...]] = 0
-        return labels
+        return maps.most_probable(self.scores_on(field), self.values, field, region)
 
     def probabilities(self, field: FeatureField, region: Region | None = None) -> NDArray[np.float32]:
         """Probability of each class at every pixel: (K, H, W) float32, in the order of `values`.
@@ -318,12 +290,7 @@ class LinearProbe:
         ProbeError
             As :meth:`segment`.
         """
-        scores = self.scores_on(field)
-        maps = torch.from_numpy(field.project(scores.weights, scores.bias, region))
-        shares: NDArray[np.float32] = torch.softmax(maps, 0).numpy()
-        if field.missing is not None:
-            shares[:, field.missing[region or ...]] = 0
-        return shares
+        return maps.probabilities(self.scores_on(field), field, region)
 
     def uncertainty(self, field: FeatureField, region: Region | None = None) -> NDArray[np.float32]:
         """How undecided the probe is at every pixel: 0 sure, 1 two classes are equally probable.
@@ -340,11 +307,7 @@ class LinearProbe:
         ProbeError
             As :meth:`segment`.
         """
-        scores = self.scores_on(field)
-        unsure: NDArray[np.float32] = 1 - _margin(field.project(scores.weights, scores.bias, region))
-        if field.missing is not None:
-            unsure[field.missing[region or ...]] = 0
-        return unsure
+        return maps.uncertainty(self.scores_on(field), field, region)
 
     def scores_on(self, field: FeatureField) -> LinearMap:
         """Class scores for the pixels of an image: those of :attr:`weights` and :attr:`bias` for painted images.
@@ -384,17 +347,12 @@ class LinearProbe:
         probe._trained, probe.kept = trained, kept
         return probe
 
-    def _centres(self, material: Material) -> NDArray[np.float32]:
-        """Mean features of all images that were painted; none when those of some are not known."""
-        parts = [np.stack(material.centres)] if material.centres else []
-        return joined_centres(*parts, *([self.kept.centres] if len(self.kept) else []))
-
     def _knowledge(self) -> Trained:
         if self._trained is None:
             raise ProbeError("The probe has not learned anything yet: fit it to labels of two classes first.")
         return self._trained
 
-    def _digest(self) -> "hashlib._Hash":
+    def _hash(self, what: object) -> str:
         known = self._knowledge()
         numbers = (known.values, known.scores.weights, known.scores.bias)
         digest = hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in numbers))
@@ -402,7 +360,8 @@ class LinearProbe:
             digest.update(known.shift.centres.tobytes())
         if self.finishing != Cleaning():
             digest.update(repr(self.finishing).encode())
-        return digest
+        digest.update(repr(what).encode())
+        return digest.hexdigest()[:16]
 
     def _relabelled(self, changes: Mapping[int, int]) -> "LinearProbe":
         for value in changes:
@@ -433,21 +392,3 @@ class LinearProbe:
                 "Extractor.load(probe.recipes).field(image), or train a new probe."
             )
         return known
-
-
-def _margin(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Difference of the two largest softmax probabilities of scores (K, h, w)."""
-    maps = torch.from_numpy(scores)
-    best, second = maps[0].clone(), torch.full_like(maps[0], -torch.inf)
-    for later in maps[1:]:
-        second = torch.maximum(second, torch.minimum(best, later))
-        torch.maximum(best, later, out=best)
-    total = (maps - best).exp_().sum(0)
-    return ((1 - (second - best).exp_()) / total).numpy()
-
-
-def _used_features(material: Material, used: NDArray[np.bool_]) -> list[NDArray[np.float32]]:
-    """Features of the samples that have a label (still), image by image."""
-    if used.all():
-        return list(material.features)
-    return [features[used[material.samples.slice_of(i)]] for i, features in enumerate(material.features)]
