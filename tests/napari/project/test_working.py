@@ -15,9 +15,11 @@ from patchfield.images import write_image
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import Role
+from patchfield.napari.project.reading import Opened, read_project
 from patchfield.napari.session.settings import Settings
 from patchfield.napari.session.view import Show
 from patchfield.store import Project, recoverable
+from tests.napari.conftest import SteppedRunner
 
 
 @pytest.fixture
@@ -294,3 +296,26 @@ def test_how_an_image_is_seen_and_called_comes_back(at_work):
     assert after.current.source.settings.contrast == (20.0, 190.0)
     assert names(after)[0] == "ferrite 1"
     after.close()
+
+
+def test_a_stroke_made_while_the_next_project_is_read_is_kept_in_its_own(at_work, tmp_path, monkeypatch):
+    at_work.project.save_as(tmp_path / "steel")
+    other = begin()
+    other.project.save_as(tmp_path / "other")
+    other.close()
+    painter = at_work.current
+    resting = SteppedRunner()
+
+    def read_slowly(path: Path) -> Opened:
+        opened = read_project(path)
+        with monkeypatch.context() as later:
+            later.setattr(at_work.runner, "start", resting.start)  # strokes are written after a while only
+            painter.labels.paint((40, 40), 2)
+        return opened
+
+    monkeypatch.setattr("patchfield.napari.project.working.read_project", read_slowly)
+    at_work.project.open(tmp_path / "other.patchfield")
+    painted = np.array(painter.labels.data)
+    assert at_work.project.path == tmp_path / "other.patchfield"
+    with Project.open(tmp_path / "steel.patchfield", read_only=True) as left:
+        np.testing.assert_array_equal(left.labels[left.images[0], ()], painted)

@@ -139,7 +139,12 @@ class WorkingProject:
     def new(self) -> None:
         """Begin another project; this one stays as it is on the disk."""
         everything = self._recording.everything()
-        self._do(lambda: self._recording.writer.write_all(everything), lambda _: self._begin_anew())
+
+        def begin(_: None) -> None:
+            if self._leave():
+                self._begin_anew()
+
+        self._do(lambda: self._recording.writer.write_all(everything), begin)
 
     def save_as(self, path: str | Path) -> None:
         """Save everything under a name, NAME.patchfield, and go on there, in the background."""
@@ -248,6 +253,9 @@ class WorkingProject:
     def _on_opened(self, opened: Opened | None) -> None:
         if opened is None:
             return
+        if not self._leave():
+            opened.project.close()
+            return
         if not opened.project.is_recovered:
             self._settings.remember_project(opened.project.path)
         self._begin_anew(Writer(opened.project))
@@ -263,6 +271,16 @@ class WorkingProject:
             self.said.emit(f"Images are not where they were, or changed: {names}. The Project menu finds them again.")
         self.opened.emit()
         self.changed.emit()
+
+    def _leave(self) -> bool:
+        """Write what was painted while the next project was being read; whether nothing is lost by going there."""
+        if self.has_pending:
+            try:
+                self._recording.writer.write_all(self._recording.everything(listing=False))
+            except (OSError, PatchfieldError) as error:
+                self._workspace.on_error(error)
+                return False
+        return True
 
     def _begin_anew(self, writer: Writer | None = None) -> None:
         """Leave the project: what belongs to it goes out of the window; images that are in no project stay."""
