@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from patchfield.field import FeatureRecipe
 from patchfield.napari.controller import Controller
+from patchfield.napari.jobs import InlineRunner
 from patchfield.napari.layers import roles
 from patchfield.napari.session.view import Show
 
@@ -147,3 +149,28 @@ def test_a_panel_that_was_closed_takes_up_nothing_more(viewer, two_phases, stepp
     controller.close()
     stepped.run()
     assert controller.current is None
+
+
+@pytest.mark.parametrize("change", ["chosen", "scrolled", "rolled"])
+def test_what_is_on_view_lies_inside_the_image_whatever_larger_ones_are_open(viewer, two_phases, change):
+    long, short = np.stack([two_phases()] * 8), np.stack([two_phases(seed=1)[:64, :64]] * 3)
+    controller = Controller(viewer, InlineRunner(), FeatureRecipe("filters", "fast"))
+    viewer.add_image(long, name="long")
+    small = viewer.add_image(short, name="short", scale=(1, 0.5, 0.5))
+    if change == "chosen":
+        controller.select(viewer.layers["long"])
+        viewer.dims.set_point(0, 7)
+        assert viewer.dims.point[0] == 7
+        controller.select(small)
+    elif change == "scrolled":
+        viewer.dims.set_point(0, 7)
+    else:
+        viewer.dims.set_point(2, 90)
+        viewer.dims.order = (2, 0, 1)
+    hidden = viewer.dims.order[0]
+    low, high = small.extent.world[:, hidden]
+    assert low <= viewer.dims.point[hidden] <= high
+    # napari refuses, with a traceback, to paint beside the labels.
+    labels = controller.current.labels
+    labels.paint(labels.world_to_data(viewer.dims.point), 1)
+    controller.close()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
+from napari.utils.events import EventEmitter
 from numpy.typing import NDArray
 from psygnal import Signal
 
@@ -47,13 +48,15 @@ class Groups:
         """Visibility, by the ids of layers of hidden groups, for when their group is seen again."""
         self._pictures = _pictures(roles.images(viewer)[::-1])
         self._arriving: list[Image] = []
-        self._leaving = self._closed = False
+        self._leaving = self._closed = self._is_returning = False
         self._extent: NDArray[Any] | None = None
         layers = viewer.layers
         layers.events.inserted.connect(self._on_inserted)
         layers.events.removing.connect(self._on_removing)
         layers.events.removed.connect(self._on_removed)
         layers.selection.events.active.connect(self._on_active)
+        for event in self._looks():
+            event.connect(self._on_look)
         annotations.selected.connect(self.show_current)
         annotations.together = self._came_with
 
@@ -74,6 +77,7 @@ class Groups:
         if self._extent is not None and not np.array_equal(extent, self._extent):
             self.fit()
         self._extent = extent
+        self._on_look()
 
     def set_visible(self, layer: Layer, visible: bool) -> None:
         """Show or hide a layer of ours: now, or once its image is the current one."""
@@ -109,6 +113,8 @@ class Groups:
         layers.events.removing.disconnect(self._on_removing)
         layers.events.removed.disconnect(self._on_removed)
         layers.selection.events.active.disconnect(self._on_active)
+        for event in self._looks():
+            event.disconnect(self._on_look)
 
     # -- what happens when something happens
 
@@ -150,6 +156,28 @@ class Groups:
         current = self._annotations.current
         if image is not None and (current is None or image not in self._images_shown_with(current.source)):
             self._annotations.select(image)
+
+    def _looks(self) -> tuple[EventEmitter, ...]:
+        """What changes the plane on view."""
+        events = self._viewer.dims.events
+        return events.current_step, events.order, events.ndisplay
+
+    def _on_look(self, event: Any = None) -> None:
+        """napari's sliders reach as far as the largest image, also a hidden one: nobody is left beside what is seen."""
+        if not self._is_returning:
+            self._is_returning = True
+            self._later(self._return)
+
+    def _return(self) -> None:
+        """Go to the nearest plane of what is visible."""
+        self._is_returning = False
+        if self._closed or self._annotations.current is None:
+            return
+        dims = self._viewer.dims
+        for axis in dims.not_displayed:
+            seen = _reach(self._viewer, axis)
+            if seen is not None and not seen[0] <= dims.point[axis] <= seen[1]:
+                dims.set_point(axis, float(np.clip(dims.point[axis], *seen)))
 
     def _on_removing(self, event: Any) -> None:
         """What napari makes active in the place of what goes was chosen by nobody."""
@@ -208,6 +236,16 @@ class Groups:
         if roles.role(layer) not in TRANSIENT_ROLES:
             self._wanted.setdefault(str(layer.unique_id), layer.visible)
         layer.visible = False
+
+
+def _reach(viewer: ViewerModel, axis: int) -> tuple[float, float] | None:
+    """From where to where visible layers reach along an axis of the viewer; None where none of them has it."""
+    reaches = [
+        layer.extent.world[:, axis - viewer.dims.ndim]
+        for layer in viewer.layers
+        if layer.visible and axis >= viewer.dims.ndim - layer.ndim
+    ]
+    return (min(float(low) for low, _ in reaches), max(float(high) for _, high in reaches)) if reaches else None
 
 
 def _alike(image: Image, other: Image) -> bool:
