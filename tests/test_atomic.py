@@ -41,6 +41,17 @@ def test_an_error_names_the_file_that_the_user_knows(tmp_path):
         pass
 
 
+def test_an_error_of_the_folder_names_the_file_that_the_user_knows(tmp_path, monkeypatch):
+    def refuse(path, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    target = tmp_path / "a.txt"
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PermissionError) as caught, atomic_path(target):
+        pass
+    assert caught.value.filename == str(target)
+
+
 def test_temporary_files_are_beside_the_target_hidden_and_recognisable(tmp_path):
     with atomic_path(tmp_path / "new" / "scan.tif") as temporary:
         assert temporary.parent == tmp_path / "new"

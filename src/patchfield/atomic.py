@@ -109,6 +109,8 @@ def _create_beside(path: Path) -> Path:
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except FileExistsError:
             continue
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # the name that the user knows
         return temporary
     raise FileExistsError(f"no free temporary name in {path.parent}")
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from psygnal import Signal
 
+from patchfield.errors import PatchfieldError
 from patchfield.napari.jobs import Job, Slot
 from patchfield.napari.layers.annotations import PaintedElsewhere
 from patchfield.napari.project.handover import go_on_from_labels, leave_in_labels
