@@ -130,6 +130,7 @@ class SharedTable:
         """Hold the table against other processes; the lock's file is gone when nobody holds it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock_file = self.path.with_name(f"{TEMPORARY_PREFIX}{self.path.name}.lock")
+        lock_file.touch()  # says at once when nothing can be written here, where the lock would wait
         try:
             with filelock.FileLock(lock_file, timeout=_PATIENCE):
                 try:

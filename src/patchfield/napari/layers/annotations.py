@@ -84,6 +84,7 @@ class Annotations:
         self.elsewhere: dict[str, PaintedElsewhere] = {}
         self._viewer = viewer
         self._annotated: dict[str, AnnotatedImage] = {}
+        self._beginning: str | None = None
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         for layer in self.choices:
@@ -139,6 +140,8 @@ class Annotations:
         """Make `layer` the current image; its labels layer is found or made."""
         if layer is None:
             self.current = None
+        elif str(layer.unique_id) == self._beginning:
+            return  # its labels layer became active while it was being made
         else:
             known = self._annotated.get(str(layer.unique_id))
             self.current = known or self._begin(self._seen_by_default(layer))
@@ -259,7 +262,11 @@ class Annotations:
         self.selected.emit()
 
     def _begin(self, source: LayerStack) -> AnnotatedImage:
-        annotated = AnnotatedImage(self._viewer, source)
+        self._beginning = source.id
+        try:
+            annotated = AnnotatedImage(self._viewer, source)
+        finally:
+            self._beginning = None
         # To the signals themselves: psygnal 0.16 calls `emit` once while it is being connected to.
         annotated.strokes_changed.connect(self.strokes_changed)
         annotated.class_selected.connect(self.class_selected)
