@@ -1,6 +1,9 @@
 """Commands that need no labels: `clusters`, `pca` and `attention`."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,6 +26,14 @@ from patchfield.cli.options import (
     suffix_of,
 )
 from patchfield.cli.segmenting import finish
+
+if TYPE_CHECKING:
+    from patchfield.batch.job import Job, Results
+    from patchfield.cli.terminal import Bars
+    from patchfield.field import FeatureRecipe
+    from patchfield.pipeline import Extractor
+
+    Work = Callable[[Job, Extractor, Bars], Results]
 
 
 def pca(
@@ -49,18 +60,11 @@ def pca(
 
     from patchfield.batch.components import show_components
     from patchfield.batch.job import Job
-    from patchfield.batch.selection import find_images
-    from patchfield.cli.terminal import Bars, stoppable
-    from patchfield.pipeline import Extractor
 
     settings = image_settings(contrast, channels, axes)
     recipes = feature_recipes(backbone, sampling, settings)
-    checked_device(device)
-    found = find_images(images)
-    job = Job(found.files, output, suffix_of(file_format), settings.axes, index, overwrite=overwrite)
-    with stoppable(output), Bars() as bars:
-        results = show_components(job, Extractor.load(recipes, device, bars.download), bars, separately)
-    finish(results, found, output, "shown")
+    job = Job((), output, suffix_of(file_format), settings.axes, index, overwrite=overwrite)
+    _run(partial(show_components, separately=separately), images, job, recipes, device, "shown")
 
 
 def clusters(
@@ -96,19 +100,16 @@ def clusters(
 
     from patchfield.batch.clusters import Grouping, group_images
     from patchfield.batch.job import Job
-    from patchfield.batch.selection import find_images
-    from patchfield.cli.terminal import Bars, stoppable
-    from patchfield.pipeline import Extractor
 
     settings = image_settings(contrast, channels, axes)
     recipes = feature_recipes(backbone, sampling, settings)
-    checked_device(device)
-    found = find_images(images)
-    job = Job(found.files, output, suffix_of(file_format), settings.axes, index, overwrite=overwrite)
+    job = Job((), output, suffix_of(file_format), settings.axes, index, overwrite=overwrite)
     grouping = Grouping(groups, rule, small, side)
-    with stoppable(output), Bars() as bars:
-        results = group_images(job, grouping, Extractor.load(recipes, device, bars.download), bars)
-    finish(results, found, output, "grouped")
+
+    def group(job: Job, extractor: "Extractor", bars: "Bars") -> "Results":
+        return group_images(job, grouping, extractor, bars)
+
+    _run(group, images, job, recipes, device, "grouped")
 
 
 def attention(
@@ -136,21 +137,29 @@ def attention(
     device: Device = "auto",
 ) -> None:
     """Show where a vision transformer looks: multiples of what a patch would get if all got the same."""
-    from dataclasses import replace
+    index = plane_index(plane)
 
     from patchfield.batch.attention import show_attention
     from patchfield.batch.job import Job
+
+    settings = image_settings(contrast, channels, axes)
+    (recipe,) = feature_recipes([backbone], sampling, settings)
+    recipe = recipe if stride is None else replace(recipe, options={"stride": stride})
+    job = Job((), output, suffix_of(file_format), settings.axes, index, overwrite=overwrite)
+    _run(partial(show_attention, facet=facet, block=block, head=head), images, job, (recipe,), device, "shown")
+
+
+def _run(
+    work: "Work", images: list[str], job: "Job", recipes: "tuple[FeatureRecipe, ...]", device: str, done: str
+) -> None:
+    """Find the images, do the work, and say how it went."""
     from patchfield.batch.selection import find_images
     from patchfield.cli.terminal import Bars, stoppable
     from patchfield.pipeline import Extractor
 
-    index = plane_index(plane)
-    settings = image_settings(contrast, channels, axes)
-    (recipe,) = feature_recipes([backbone], sampling, settings)
-    recipe = recipe if stride is None else replace(recipe, options={"stride": stride})
     checked_device(device)
     found = find_images(images)
-    job = Job(found.files, output, suffix_of(file_format), settings.axes, index, overwrite=overwrite)
-    with stoppable(output), Bars() as bars:
-        results = show_attention(job, Extractor.load(recipe, device, bars.download), bars, facet, block, head)
-    finish(results, found, output, "shown")
+    with stoppable(job.output), Bars() as bars:
+        extractor = Extractor.load(recipes, device, bars.download)
+        results = work(replace(job, images=found.files), extractor, bars)
+    finish(results, found, job.output, done)
