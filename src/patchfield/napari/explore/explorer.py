@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from patchfield.backbones import ViT
 from patchfield.explore import Foreground, PrincipalComponents
-from patchfield.field import FeatureField, FeatureRecipe
+from patchfield.field import FeatureField
 from patchfield.napari.explore.brush import Brush
 from patchfield.napari.explore.drawing import draw, recolor, remove_all
 from patchfield.napari.explore.pictures import (
@@ -29,6 +28,7 @@ from patchfield.napari.explore.pictures import (
     pca,
     similarity,
 )
+from patchfield.napari.explore.together import planes_together, transformer, with_features
 from patchfield.napari.jobs import Job, Slot
 from patchfield.napari.layers.places import Places
 from patchfield.napari.layers.shown import ROLE_OF_VIEW
@@ -38,8 +38,6 @@ from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.view import EXPLORATIONS, Show
 from patchfield.napari.workspace import Workspace
 
-MAX_IMAGES = 32
-"""So many open images are explored together, the current one among them: their features stay in memory meanwhile."""
 JOINT = (Show.PCA, Show.CLUSTERS, Show.SIMILARITY, Show.FOREGROUND)
 """What is made of all open images together."""
 POOLED = (Show.CLUSTERS, Show.SIMILARITY, Show.FOREGROUND)
@@ -122,7 +120,7 @@ class Explorer:
     @property
     def has_attention(self) -> bool:
         """Whether one of the backbones is a transformer with a class token."""
-        return self._transformer() is not None
+        return transformer(self._workspace) is not None
 
     @property
     def max_groups(self) -> int:
@@ -298,29 +296,14 @@ class Explorer:
 
     def _together(self) -> list[tuple[Plane, LayerStack]]:
         """The planes of all open images that are explored together, the one on view first."""
-        workspace = self._workspace
-        current, annotations = workspace.current, workspace.annotations
-        if current is None:
-            return []
-        sources = [current.source]
-        if self._is_joint:
-            others = [layer for layer in annotations.choices if layer is not current.source.layer]
-            sources += [annotations.source_of(layer) for layer in others[: MAX_IMAGES - 1]]
-        point = workspace.viewer.dims.point
-        return [(Plane(source.id, source.index_at(point)), source) for source in sources]
+        return planes_together(self._workspace, joint=self._is_joint)
 
     def _want(self) -> None:
         self._workspace.want(self._together()[1:])
 
     def _seen(self) -> tuple[Seen, ...]:
         """What of it has features; the plane on view first, and perhaps with its first views only."""
-        features, target = self._workspace.features, self._workspace.target()
-        seen = []
-        for plane, source in self._together():
-            field = features.field(plane)
-            if field is not None and ((target is not None and plane == target.plane) or features.is_complete(plane)):
-                seen.append(Seen(source, plane, field))
-        return tuple(seen)
+        return with_features(self._workspace, self._together())
 
     def _is_behind(self) -> bool:
         """Whether what is seen is to be made anew, of all images that belong to it."""
@@ -348,33 +331,21 @@ class Explorer:
                 return partial(pca, current, seen, model if isinstance(model, PrincipalComponents) else None)
             case Show.CLUSTERS:
                 known = model if isinstance(model, Grouping) else None
-                transformer = self._transformer() if self._attends else None
-                return partial(clusters, current, seen, self.side, transformer, known)
+                network = transformer(self._workspace) if self._attends else None
+                return partial(clusters, current, seen, self.side, network, known)
             case Show.SIMILARITY if self._asked is not None:
                 search = model if isinstance(model, Search) else None
                 return partial(similarity, current, seen, self.side, self._asked, search)
             case Show.FOREGROUND if self._attends:
-                transformer, score = self._transformer(), model if isinstance(model, Attended) else None
-                return None if transformer is None else partial(attended, current, *transformer, score)
+                network, score = transformer(self._workspace), model if isinstance(model, Attended) else None
+                return None if network is None else partial(attended, current, *network, score)
             case Show.FOREGROUND:
                 first = model if isinstance(model, Foreground) else None
                 return partial(foreground, current, seen, self.side, first)
             case Show.ATTENTION:
-                transformer, maps = self._transformer(), model if isinstance(model, FeatureField) else None
-                return None if transformer is None else partial(attention, current, *transformer, self.head, maps)
+                network, maps = transformer(self._workspace), model if isinstance(model, FeatureField) else None
+                return None if network is None else partial(attention, current, *network, self.head, maps)
         return None
-
-    def _transformer(self) -> tuple[FeatureRecipe, ViT] | None:
-        """The first backbone with a class token, and its recipe."""
-        features = self._workspace.features
-        return next(
-            (
-                (recipe, backbone)
-                for recipe, backbone in zip(features.recipes, features.backbones, strict=False)
-                if isinstance(backbone, ViT) and backbone.spec.class_token
-            ),
-            None,
-        )
 
     # -- how it is shown
 
