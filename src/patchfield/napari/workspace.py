@@ -13,6 +13,7 @@ from patchfield.napari.jobs import Runner
 from patchfield.napari.layers import roles
 from patchfield.napari.layers.annotated import AnnotatedImage
 from patchfield.napari.layers.annotations import Annotations
+from patchfield.napari.layers.camera import region_in_view, step_in_view
 from patchfield.napari.layers.groups import Groups
 from patchfield.napari.layers.results import Results
 from patchfield.napari.layers.shown import Shown
@@ -234,8 +235,8 @@ class Workspace:
         field = None if self._plane is None else self.features.field(self._plane)
         if self._plane is None or field is None or self.current is None:
             return None
-        view = _region_in_view(self.current)
-        step = _step_in_view(view, self.viewer.canvas.size)
+        view = region_in_view(self.current)
+        step = step_in_view(view, self.viewer.canvas.size)
         return Target(self._plane, field, view, self.features.is_complete(self._plane), step)
 
     def draw(self, drawn: Drawn) -> None:
@@ -246,7 +247,7 @@ class Workspace:
     def _looked_at(self, plane: Plane) -> Region | None:
         """What of a plane is in view; asked from other threads, too."""
         current = self.current
-        return None if plane != self._plane or current is None else _region_in_view(current)
+        return None if plane != self._plane or current is None else region_in_view(current)
 
     # -- what happens when something happens
 
@@ -374,17 +375,3 @@ class Workspace:
             seconds=live.seconds,
             agreement=None if live.agreement is None else live.agreement.mean,
         )
-
-
-def _region_in_view(annotated: AnnotatedImage) -> Region:
-    """The rows and columns that the canvas shows."""
-    (top, left), (bottom, right) = annotated.labels.corner_pixels[:, -2:]
-    height, width = annotated.source.shape
-    rows = slice(max(0, int(top)), min(height, int(bottom) + 1))
-    return rows, slice(max(0, int(left)), min(width, int(right) + 1))
-
-
-def _step_in_view(view: Region, canvas: tuple[int, int]) -> int:
-    """How many pixels of the image fall on one of the canvas, along each axis; 1 where they are larger."""
-    sizes = (part.stop - part.start for part in view)
-    return max(1, int(max(size / pixels for size, pixels in zip(sizes, canvas, strict=True))))

@@ -2,7 +2,9 @@
 
 from napari.components import ViewerModel
 
+from patchfield.field import Region
 from patchfield.images import PlaneIndex
+from patchfield.napari.layers.annotated import AnnotatedImage
 from patchfield.napari.layers.stack import LayerStack
 
 
@@ -30,3 +32,17 @@ def look_at(viewer: ViewerModel, center: tuple[float, ...], zoom: float) -> None
     camera = viewer.scene.camera
     camera.center = (*camera.center[:-2], *center[-2:])
     camera.zoom = zoom
+
+
+def region_in_view(annotated: AnnotatedImage) -> Region:
+    """The rows and columns that the canvas shows."""
+    (top, left), (bottom, right) = annotated.labels.corner_pixels[:, -2:]
+    height, width = annotated.source.shape
+    rows = slice(max(0, int(top)), min(height, int(bottom) + 1))
+    return rows, slice(max(0, int(left)), min(width, int(right) + 1))
+
+
+def step_in_view(view: Region, canvas: tuple[int, int]) -> int:
+    """How many pixels of the image fall on one of the canvas, along each axis; 1 where they are larger."""
+    sizes = (part.stop - part.start for part in view)
+    return max(1, int(max(size / pixels for size, pixels in zip(sizes, canvas, strict=True))))
