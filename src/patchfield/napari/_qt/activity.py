@@ -64,11 +64,11 @@ class Activity:
         self._works = (
             _Work("Loading weights", lambda: features.loading, features.stop),
             _Work("Computing features", lambda: features.extracting, features.stop),
-            _Work("Segmenting", lambda: applying.progress, applying.cancel),
+            _Work(applying.title, lambda: applying.progress, applying.cancel),
             _Work("Saving results", lambda: exporting.progress, exporting.cancel),
             _Work("Segmenting a folder", lambda: folder.progress, folder.cancel),
-            _Work("Finding objects", lambda: objects.progress, objects.cancel),
-            _Work("What the probe goes by", lambda: check.progress, check.cancel),
+            _Work(objects.title, lambda: objects.progress, objects.cancel),
+            _Work(check.title, lambda: check.progress, check.cancel),
             _Work("Adapting the model", lambda: adapting.status.progress, adapting.stop),
         )
         self.bars: dict[str, _Bar] = {}

@@ -9,8 +9,9 @@ from psygnal import Signal
 from patchfield.backbones import Backbone
 from patchfield.errors import ProbeError
 from patchfield.field import FeatureField
-from patchfield.napari.jobs import Job, Slot
+from patchfield.napari.jobs import Job
 from patchfield.napari.layers.places import Places
+from patchfield.napari.segment.background import Background
 from patchfield.napari.segment.updates import training_pairs
 from patchfield.napari.session.places import Place
 from patchfield.napari.session.planes import Plane
@@ -53,7 +54,7 @@ class Doubt:
     name: str
 
 
-class Check:
+class Check(Background):
     """How far the probe can be trusted, and where to look.
 
     Parameters
@@ -73,13 +74,12 @@ class Check:
 
     changed = Signal()
     """The agreement, the importance or its progress is another one."""
+    title = "What the probe goes by"
 
     def __init__(self, workspace: Workspace, places: Places) -> None:
+        super().__init__(workspace)
         self.importance: tuple[Importance, ...] = ()
-        self.progress: Progress | None = None
-        self._workspace = workspace
         self._places = places
-        self._slot = Slot(workspace.runner)
         self._shown: Agreement | None = None
         workspace.live.changed.connect(self._on_live)
         workspace.annotations.images_changed.connect(self._on_images)
@@ -123,16 +123,7 @@ class Check:
         pairs = training_pairs(self._workspace.labelled())
         self._set_progress(Progress(0, len(groups), "groups"))
         work = partial(_weigh, pairs, groups, probe)
-        self._slot.submit(Job(work, self._on_step, self._on_error), interrupt=True)
-
-    def cancel(self) -> None:
-        """Stop weighing."""
-        self._slot.cancel()
-        self._set_progress(None)
-
-    def close(self) -> None:
-        """Stop without another word."""
-        self._slot.cancel()
+        self._slot.submit(Job(work, self._on_step, self._fail), interrupt=True)
 
     def groups(self) -> tuple[ChannelGroup, ...]:
         """The groups of features that can be left out; none while nothing was loaded."""
@@ -168,14 +159,6 @@ class Check:
             self._set_progress(None)
             if step is None:
                 self._workspace.on_error(ProbeError(MIN_STROKES))
-
-    def _on_error(self, error: Exception) -> None:
-        self._set_progress(None)
-        self._workspace.on_error(error)
-
-    def _set_progress(self, progress: Progress | None) -> None:
-        self.progress = progress
-        self.changed.emit()
 
 
 def _weigh(

@@ -14,7 +14,7 @@ from patchfield.batch.objects import COLUMNS
 from patchfield.batch.tables import SharedTable
 from patchfield.errors import LabelError
 from patchfield.images import LabelStack, PlaneIndex
-from patchfield.napari.jobs import Job, Slot
+from patchfield.napari.jobs import Job
 from patchfield.napari.layers import roles
 from patchfield.napari.layers.annotated import AnnotatedImage
 from patchfield.napari.layers.instances import show_instances
@@ -23,6 +23,7 @@ from patchfield.napari.layers.roles import Role
 from patchfield.napari.layers.stack import LayerStack
 from patchfield.napari.objects.finding import Finding, Found, find, pixels_of
 from patchfield.napari.objects.options import ObjectOptions
+from patchfield.napari.segment.background import Background
 from patchfield.napari.session.places import Place
 from patchfield.napari.session.planes import Plane
 from patchfield.napari.session.results import ResultState
@@ -76,7 +77,7 @@ class Measured:
         return f"{objects} of {self.class_name} ({share:.1f} % of the pixels){median}"
 
 
-class Objects:
+class Objects(Background):
     """Finds and measures the objects of a class in the background, and keeps what was found last.
 
     Parameters
@@ -101,15 +102,14 @@ class Objects:
     """Progress, what was found, or whether it still holds."""
     written = Signal(Path)
     """A table was written."""
+    title = "Finding objects"
 
     def __init__(self, workspace: Workspace, places: Places) -> None:
+        super().__init__(workspace)
         self.options = ObjectOptions()
-        self.progress: Progress | None = None
         self.measured: Measured | None = None
         self.outdated = False
-        self._workspace = workspace
         self._places = places
-        self._slot = Slot(workspace.runner)
         workspace.results.changed.connect(self._compare)
         workspace.results.measured.connect(self._compare)
         workspace.annotations.images_changed.connect(self._on_images)
@@ -143,12 +143,7 @@ class Objects:
         finding = self._finding(source, layer, index)
         measured = partial(self._on_step, finding, source, dict(self._workspace.results.made(source)))
         self._set_progress(Progress(0, 0, "planes"))
-        self._slot.submit(Job(partial(find, finding), measured, self._on_error), interrupt=True)
-
-    def cancel(self) -> None:
-        """Stop after the plane that is worked on; what was found before stays."""
-        self._slot.cancel()
-        self._set_progress(None)
+        self._slot.submit(Job(partial(find, finding), measured, self._fail), interrupt=True)
 
     def go_to(self, row: int) -> None:
         """Center an object, given its row in the table, with a ring around it."""
@@ -196,7 +191,7 @@ class Objects:
 
     def close(self) -> None:
         """Stop without another word."""
-        self._slot.cancel()
+        super().close()
         self.measured = None
 
     def _segmented(self) -> tuple[AnnotatedImage, Labels]:
@@ -265,14 +260,6 @@ class Objects:
             self.measured = None
             self.outdated = False
             self.changed.emit()
-
-    def _on_error(self, error: Exception) -> None:
-        self._set_progress(None)
-        self._workspace.on_error(error)
-
-    def _set_progress(self, progress: Progress | None) -> None:
-        self.progress = progress
-        self.changed.emit()
 
 
 def _write(path: Path, name: str, begin: Mapping[str, str], table: ObjectTable) -> Iterator[Path]:

@@ -34,7 +34,7 @@ class Background:
         self._pace = Pace(0, "")
 
     def cancel(self) -> None:
-        """Stop after the tile that is being computed; what is done stays."""
+        """Stop after the step that is worked on; what is done stays."""
         self._slot.cancel()
         self._set_progress(None)
 

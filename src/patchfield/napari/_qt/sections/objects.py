@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, SpinBox
+from magicgui.widgets.bases import ValueWidget
 from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 from qtpy.QtCore import Qt
@@ -54,29 +55,15 @@ class ObjectsSection(Section):
             label="Leave out border", tooltip="Objects at the edge of the image are larger than what is seen of them"
         )
         self.intensity = CheckBox(label="Intensities", tooltip="Also measure the mean intensity of every object")
-        self.form = form(
-            [
-                self.of_class,
-                self.planes,
-                self.min_size,
-                self.fill_holes,
-                self.split,
-                self.neck,
-                self.exclude_border,
-                self.intensity,
-            ]
-        )
-        self.begin = QPushButton("Find objects")
-        self.begin.setToolTip("Find, count and measure the objects of the class")
-        self.stop = QPushButton("Stop")
-        self.stop.setToolTip("Stop after the plane that is worked on; what was found before stays")
+        pieces: list[ValueWidget[Any]] = [self.min_size, self.fill_holes, self.split, self.neck]
+        self.form = form([self.of_class, self.planes, *pieces, self.exclude_border, self.intensity])
+        self.begin = _button("Find objects", "Find, count and measure the objects of the class")
+        self.stop = _button("Stop", "Stop after the plane that is worked on; what was found before stays")
         self.progress = QProgressBar()
         self.progress.setFixedHeight(14)
         self.summary = hint()
-        self.table = QPushButton("Table and plot")
-        self.table.setToolTip("Show what was measured: a click on a row goes to the object")
-        self.csv = QPushButton("CSV…")
-        self.csv.setToolTip("Write the table; rows of other images in the same file stay")
+        self.table = _button("Table and plot", "Show what was measured: a click on a row goes to the object")
+        self.csv = _button("CSV…", "Write the table; rows of other images in the same file stay")
         self.command = QPushButton("Copy command")
         self._measurements: Measurements | None = None
         self._lay_out()
@@ -236,3 +223,9 @@ def _lower(dock: QDockWidget) -> None:
 
 def _say_written(path: Path) -> None:
     show_info(f"Written: {path}")
+
+
+def _button(text: str, tooltip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    return button
