@@ -1,6 +1,7 @@
 """The command `segment`, and how all commands that make results end."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,7 +87,8 @@ def segment(
 
     settings = image_settings(contrast, channels, axes)
     checked_device(device)
-    finishing(smooth, min_size, fill_holes)
+    finished = finishing(smooth, min_size, fill_holes)
+    options = Job((), output, suffix_of(file_format), axes, index, probabilities, overwrite, resample, finished)
     with stoppable(output), Bars() as bars:
         trained = None if probe is None else LinearProbe.load(probe)
         recipes = feature_recipes(backbone, sampling, settings, interpolation) if trained is None else trained.recipes
@@ -96,17 +98,7 @@ def segment(
         if save_probe is not None:
             check_probe_file(save_probe, inputs)
         extractor = Extractor.load(recipes, device, bars.download, (backbone or ()) if trained is not None else ())
-        job = Job(
-            found.files,
-            output,
-            suffix_of(file_format),
-            axes or extractor.axes,
-            index,
-            probabilities,
-            overwrite,
-            resample,
-            finishing(smooth, min_size, fill_holes),
-        )
+        job = replace(options, images=found.files, axes=axes or extractor.axes)
         if trained is not None and probe is not None and not label_files:
             results = segment_with_probe(job, trained, extractor, bars, probe)
         else:
