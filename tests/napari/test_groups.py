@@ -174,3 +174,16 @@ def test_what_is_on_view_lies_inside_the_image_whatever_larger_ones_are_open(vie
     labels = controller.current.labels
     labels.paint(labels.world_to_data(viewer.dims.point), 1)
     controller.close()
+
+
+def test_a_small_image_that_is_rolled_fills_the_canvas_whatever_larger_ones_are_open(viewer, two_phases):
+    controller = Controller(viewer, InlineRunner(), FeatureRecipe("filters", "fast"))
+    small = viewer.add_image(np.stack([two_phases()[:64, :64]] * 8), name="small", scale=(0.05, 0.05, 0.05))
+    viewer.dims.order = (2, 0, 1)
+    zoom = viewer.scene.camera.zoom
+    viewer.dims.order = (0, 1, 2)
+    viewer.add_image(np.stack([two_phases()] * 8), name="large")
+    controller.select(small)
+    viewer.dims.order = (2, 0, 1)
+    assert viewer.scene.camera.zoom == pytest.approx(zoom, rel=0.01)
+    controller.close()

@@ -57,6 +57,7 @@ class Groups:
         layers.selection.events.active.connect(self._on_active)
         for event in self._looks():
             event.connect(self._on_look)
+        viewer.dims.events.order.connect(self._on_turn)
         annotations.selected.connect(self.show_current)
         annotations.together = self._came_with
 
@@ -115,6 +116,7 @@ class Groups:
         layers.selection.events.active.disconnect(self._on_active)
         for event in self._looks():
             event.disconnect(self._on_look)
+        self._viewer.dims.events.order.disconnect(self._on_turn)
 
     # -- what happens when something happens
 
@@ -161,6 +163,14 @@ class Groups:
         """What changes the plane on view."""
         events = self._viewer.dims.events
         return events.current_step, events.order, events.ndisplay
+
+    def _on_turn(self, event: Any) -> None:
+        """napari has just shown all layers as a whole, hidden ones included."""
+        self._later(self._fit_unless_closed)
+
+    def _fit_unless_closed(self) -> None:
+        if not self._closed:
+            self.fit()
 
     def _on_look(self, event: Any = None) -> None:
         """napari's sliders reach as far as the largest image, also a hidden one: nobody is left beside what is seen."""
