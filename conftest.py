@@ -1,5 +1,6 @@
 """What all tests, doctests and examples of the documentation share: an environment that is the same everywhere."""
 
+import itertools
 import os
 import tempfile
 from pathlib import Path
@@ -44,7 +45,16 @@ def _isolate() -> None:
 
 # At import, before anything loads the hub's client, which reads its variables once.
 _FOLDER = tempfile.TemporaryDirectory(prefix="patchfield-tests-")
+_NUMBERS = itertools.count()
 _isolate()
+
+
+@pytest.fixture(autouse=True)
+def recovery(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recovery folder that is empty at first: what is painted in one test is not offered to the next."""
+    folder = Path(_FOLDER.name, f"recovery-{next(_NUMBERS)}")
+    monkeypatch.setenv("PATCHFIELD_RECOVERY", str(folder))
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +74,10 @@ def _enter_example_folder(names: dict[str, Any]) -> None:
     names["folder"] = tempfile.TemporaryDirectory(prefix="patchfield-example-")
     names["before"] = Path.cwd()
     os.chdir(names["folder"].name)
+    names["recovery"], os.environ["PATCHFIELD_RECOVERY"] = (
+        os.environ["PATCHFIELD_RECOVERY"],
+        str(Path("kept").resolve()),
+    )
     sample = load_sample("alloy")
     tifffile.imwrite("alloy.tif", sample.image)
     names["labels"] = sample.strokes
@@ -71,6 +85,7 @@ def _enter_example_folder(names: dict[str, Any]) -> None:
 
 def _leave_example_folder(names: dict[str, Any]) -> None:
     os.chdir(names["before"])
+    os.environ["PATCHFIELD_RECOVERY"] = names["recovery"]
     names["folder"].cleanup()
 
 

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,14 +117,6 @@ def stroke() -> Callable[..., None]:
 @pytest.fixture
 def paint_both() -> Callable[[Controller], None]:
     return _paint_both
-
-
-@pytest.fixture(autouse=True)
-def recovery(tmp_path_factory, monkeypatch) -> Path:
-    """A recovery folder that is empty at first: what is painted in one test is not offered to the next."""
-    folder = tmp_path_factory.mktemp("kept") / "recovery"
-    monkeypatch.setenv("PATCHFIELD_RECOVERY", str(folder))
-    return folder
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def random_start(init: str, seed: int) -> Start:
     Examples
     --------
     >>> random_start("random:tiny-16", seed=0).spec.summary()
-    '12 blocks of 192 channels, patch 16, 14 x 14 patches, no registers'
+    '12 blocks of 192 channels, patch 16, 14 x 14 patches, no registers, no class token'
     """
     size, _, patch = init.removeprefix(_RANDOM).partition("-")
     if size not in _SIZES or patch not in _PATCHES:

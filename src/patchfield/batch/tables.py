@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,7 +131,8 @@ class SharedTable:
         """Hold the table against other processes; the lock's file is gone when nobody holds it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock_file = self.path.with_name(f"{TEMPORARY_PREFIX}{self.path.name}.lock")
-        lock_file.touch()  # says at once when nothing can be written here, where the lock would wait
+        with tempfile.TemporaryFile(dir=self.path.parent):
+            pass  # raises at once where nothing can be written; the lock would wait
         try:
             with filelock.FileLock(lock_file, timeout=_PATIENCE):
                 try:

@@ -25,8 +25,8 @@ class ResampledPixels:
 
     Examples
     --------
-    >>> ResampledPixels(np.arange(8.0).reshape(1, 8), (1, 4))[0:1, 0:4].round(1).tolist()
-    [[0.6, 2.5, 4.5, 6.4]]
+    >>> ResampledPixels(np.arange(8.0).reshape(1, 8), (1, 4))[0:1, 0:4].round(2).tolist()
+    [[0.71, 2.5, 4.5, 6.29]]
     """
 
     pixels: LazyArray
