@@ -21,6 +21,7 @@ from patchfield.napari._qt.sections.classes import ClassesSection
 from patchfield.napari._qt.sections.features import FeaturesSection
 from patchfield.napari._qt.sections.files import FilesBar
 from patchfield.napari._qt.sections.images import Channels, ImagesSection
+from patchfield.napari._qt.sections.segment import SegmentSection
 from patchfield.napari._qt.sections.view import ViewSection
 from patchfield.napari.controller import Controller
 from patchfield.napari.jobs import InlineRunner
@@ -62,6 +63,18 @@ def test_an_image_and_its_contrast_are_chosen(small, viewer, two_phases):
     assert section.contrast.currentText() == "as displayed (20 to 90)"
     small.select(viewer.layers["steel"])
     assert section.contrast.currentText() == "automatic", "each image has its own"
+
+
+def test_strokes_do_not_move_the_switch(small, monkeypatch):
+    """Each frame of its movement would compose the whole window anew, and a stroke would wait for ten of them."""
+    section = SegmentSection(small)
+    moved: list[bool] = []
+    monkeypatch.setattr(section.live, "setChecked", moved.append)
+    section.show_status(small.status)
+    assert not moved
+    small.live.following = False
+    section.show_status(small.status)
+    assert moved == [False]
 
 
 def test_borders_follow_the_image_where_tokens_are_coarse(small, tmp_path, monkeypatch):

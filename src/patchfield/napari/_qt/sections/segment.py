@@ -68,9 +68,11 @@ class SegmentSection(Section):
         live = self._controller.live
         self.update_now.setVisible(not live.following)
         self.update_now.setEnabled(live.stale)
-        self.live.blockSignals(True)
-        self.live.setChecked(live.following)
-        self.live.blockSignals(False)
+        # The switch would move even to where it is, and each frame of that composes the whole window anew.
+        if self.live.isChecked() != live.following:
+            self.live.blockSignals(True)
+            self.live.setChecked(live.following)
+            self.live.blockSignals(False)
 
     def show_notices(self) -> None:
         """Show what there is to know."""
